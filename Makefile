@@ -1,0 +1,71 @@
+# Two commands: `make site` does the main job on the embedded endpoint, `make test` runs every test. `make` lists all.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+CONFIRM ?=
+INVENTORY ?= inventories/local
+PLAY = $(BIN)/ansible-playbook -i $(INVENTORY)
+ENDPOINT = $(BIN)/python roles/local_endpoint/files/embedded_endpoint
+# Works where a venv was made with another layout of the shell's environment, too.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help site check teardown stage test unit lint molecule bench env endpoint endpoint-stop clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  ARGS='…' is passed on to ansible-playbook; INVENTORY=inventories/aws runs on a real account."
+
+site: $(VENV)/.run ## from an empty account to a running service
+	$(PLAY) site.yml $(ARGS)
+
+check: $(VENV)/.run ## show what `make site` would change, and change nothing
+	$(PLAY) site.yml --check --diff $(ARGS)
+
+teardown: $(VENV)/.run ## take everything of ours away again; asks first, CONFIRM=true doesn't
+	$(PLAY) teardown.yml $(if $(filter true,$(CONFIRM)),-e teardown_confirm=true) $(ARGS)
+
+env: $(VENV)/.run ## print the exports that point any AWS client at the embedded endpoint
+	@$(ENDPOINT) env
+
+endpoint: $(VENV)/.run ## start the embedded endpoint (`make site` does that by itself)
+	@$(ENDPOINT) start
+
+endpoint-stop: $(VENV)/.run ## stop the embedded endpoint and forget what is in it
+	@$(ENDPOINT) stop
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/python tests/run.py
+
+unit: $(VENV)/.dev ## run the tests of functions and modules
+	$(BIN)/pytest -n 2 $(ARGS)
+
+molecule: $(VENV)/.dev ## run the Molecule scenarios
+	$(BIN)/python tests/run.py molecule
+
+lint: $(VENV)/.dev ## check style
+	$(BIN)/python tests/run.py lint
+
+bench: $(VENV)/.run ## measure first run, second run, check and teardown on a warm endpoint
+	$(BIN)/python tests/bench.py
+
+clean: ## stop the endpoint, remove what was installed and made here (not the keys of a real account)
+	@if [ -x $(BIN)/python ]; then $(ENDPOINT) stop; fi
+	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .handson/endpoint.log .handson/requests.jsonl
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Say which: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is newer than its requirements only after pip ended well, so a cut-short install is made good.
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run

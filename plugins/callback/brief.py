@@ -1,0 +1,32 @@
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible's default output without the lines about its own book-keeping."""
+
+from __future__ import annotations
+
+from ansible.plugins.callback.default import CallbackModule as Default
+
+DOCUMENTATION = r"""
+name: brief
+type: stdout
+short_description: Ansible's default output without the lines about included files
+version_added: 0.1.0
+description:
+  - Says what P(ansible.builtin.default#callback) says, except which file was included for which host.
+  - Every role of this collection includes one file, so that would be a third of what a run prints.
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+requirements:
+  - Set C(stdout_callback = handson.ecs.brief) in ansible.cfg.
+"""
+
+
+class CallbackModule(Default):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "handson.ecs.brief"
+
+    def v2_playbook_on_include(self, included_file):
+        """Say nothing."""

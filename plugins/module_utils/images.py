@@ -1,0 +1,100 @@
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between an image as Docker builds it and as a registry keeps it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterable, Mapping
+
+#: What a registry may answer with (the first two are one image, the others list one for each platform).
+MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+
+_SECRET_WORDS = ("password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "credentials", "apikey")
+_SECRET_PAIRS = (("api", "key"), ("access", "key"), ("private", "key"), ("ssh", "key"), ("auth", "key"))
+
+
+def looks_secret(name: str) -> bool:
+    """Return whether a variable of this name is likely to hold a secret, such as DB_PASSWORD or githubToken."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    words = [w.lower() for w in re.split(r"[^A-Za-z0-9]+", spaced) if w]
+    # PGPASSWORD and authtoken have no boundary, but also no other meaning.
+    if any(w.endswith(s) for w in words for s in _SECRET_WORDS):
+        return True
+    return any(pair in zip(words, words[1:]) for pair in _SECRET_PAIRS)
+
+
+def secret_build_args(build_args: Mapping[str, Any]) -> list[str]:
+    """Return the names of the build arguments that look like secrets, sorted."""
+    return sorted(name for name in build_args if looks_secret(name))
+
+
+def build_arguments(
+    reference: str, context: str, dockerfile: str, build_args: Mapping[str, Any], platform: str | None
+) -> list[str]:
+    """Return the arguments of `docker` that build an image."""
+    arguments = ["build", "--tag", reference, "--file", dockerfile]
+    if platform:
+        arguments += ["--platform", platform]
+    for name in sorted(build_args):
+        arguments += ["--build-arg", f"{name}={build_args[name]}"]
+    return [*arguments, context]
+
+
+def digest(value: str | None) -> str:
+    """Return an image's id in full. Podman's docker command leaves the algorithm out."""
+    text = (value or "").strip()
+    return text if not text or ":" in text else f"sha256:{text}"
+
+
+def of_platform(index: Mapping[str, Any], platform: str | None) -> str | None:
+    """Return the digest of the manifest that an index has for a platform `os/architecture[/variant]`.
+
+    Without a platform, or where the index has a single image, it is that image's. Attestations are no images: their
+    platform is unknown/unknown.
+    """
+    images = [m for m in index.get("manifests") or [] if (m.get("platform") or {}).get("os") != "unknown"]
+    if platform:
+        want = platform.split("/")
+        for m in images:
+            its = m.get("platform") or {}
+            have = [its.get("os"), its.get("architecture"), its.get("variant")]
+            if have[: len(want)] == want:
+                return m.get("digest")
+        return None
+    return images[0].get("digest") if len(images) == 1 else None
+
+
+def identities(image_digest: str | None, manifest: Mapping[str, Any]) -> set[str]:
+    """Return the digests by which Docker may know the image of a single manifest.
+
+    Docker's classic image store calls an image by the digest of its configuration, the containerd store (the default
+    since Docker 29) by that of its manifest.
+    """
+    config = (manifest.get("config") or {}).get("digest")
+    return {d for d in (image_digest, config) if d}
+
+
+def host_of(uri: str) -> str:
+    """Return the registry's host, with its port, of the URI of a repository.
+
+    Raises ValueError where there is none: Docker would take it for a repository of Docker Hub.
+    """
+    host, slash, _path = uri.partition("/")
+    if not slash or not (("." in host) or (":" in host) or host == "localhost"):
+        raise ValueError(
+            f"registry_uri is {uri!r}, but must begin with the registry's host, such as "
+            "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest"
+        )
+    return host
+
+
+def last_lines(lines: Iterable[str], count: int = 20) -> str:
+    """Return the last lines that say something."""
+    return "\n".join([line for line in lines if line.strip()][-count:])

@@ -1,0 +1,112 @@
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between a load balancer with its listeners as AWS describes them and the options of our modules."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+#: What a listener answers as long as no service hangs on it. It also marks a default action as free to take.
+NO_SERVICE = {
+    "Type": "fixed-response",
+    "FixedResponseConfig": {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "No service here yet."},
+}
+
+REDIRECT = {
+    "Type": "redirect",
+    "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"},
+}
+
+
+def wanted_listeners(port: int, certificate_arn: str | None, ssl_policy: str | None) -> dict[int, dict[str, Any]]:
+    """Return the listeners a load balancer should have: one for HTTP, or HTTPS with a redirect from HTTP to it."""
+    if not certificate_arn:
+        return {port: {"protocol": "HTTP"}}
+    return {
+        port: {"protocol": "HTTP", "redirect": True},
+        443: {"protocol": "HTTPS", "certificate_arn": certificate_arn, "ssl_policy": ssl_policy},
+    }
+
+
+def listener_from_aws(listener: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one listener (DescribeListeners) in the form of `wanted_listeners`."""
+    seen: dict[str, Any] = {"protocol": listener["Protocol"]}
+    if listener["Protocol"] == "HTTPS":
+        certificates = [c["CertificateArn"] for c in listener.get("Certificates") or []]
+        seen["certificate_arn"] = certificates[0] if certificates else None
+        seen["ssl_policy"] = listener.get("SslPolicy")
+    if [a["Type"] for a in listener.get("DefaultActions") or []] == ["redirect"]:
+        seen["redirect"] = True
+    return seen
+
+
+def listener_to_aws(port: int, listener: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of CreateListener or ModifyListener for one listener, without its default action."""
+    parameters: dict[str, Any] = {"Protocol": listener["protocol"], "Port": port}
+    if listener["protocol"] == "HTTPS":
+        parameters["Certificates"] = [{"CertificateArn": listener["certificate_arn"]}]
+        parameters["SslPolicy"] = listener["ssl_policy"]
+    return parameters
+
+
+def attributes_from_aws(attributes: list[Mapping[str, str]]) -> dict[str, Any]:
+    """Return the options that DescribeLoadBalancerAttributes tells about."""
+    values = {a["Key"]: a["Value"] for a in attributes}
+    return {
+        "idle_timeout": int(values.get("idle_timeout.timeout_seconds", 60)),
+        "deletion_protection": values.get("deletion_protection.enabled", "false") == "true",
+        "drop_invalid_header_fields": values.get("routing.http.drop_invalid_header_fields.enabled", "false") == "true",
+    }
+
+
+def attributes_to_aws(options: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the attributes of ModifyLoadBalancerAttributes that stand for these options."""
+    keys = {
+        "idle_timeout": "idle_timeout.timeout_seconds",
+        "deletion_protection": "deletion_protection.enabled",
+        "drop_invalid_header_fields": "routing.http.drop_invalid_header_fields.enabled",
+    }
+    return [{"Key": key, "Value": str(options[o]).lower()} for o, key in keys.items() if o in options]
+
+
+def forwards_to(actions: list[Mapping[str, Any]]) -> str | None:
+    """Return the ARN of the one target group that these actions forward to, or None."""
+    if len(actions) != 1 or actions[0].get("Type") != "forward":
+        return None
+    if actions[0].get("TargetGroupArn"):
+        return actions[0]["TargetGroupArn"]
+    groups = (actions[0].get("ForwardConfig") or {}).get("TargetGroups") or []
+    return groups[0]["TargetGroupArn"] if len(groups) == 1 else None
+
+
+def is_free(actions: list[Mapping[str, Any]]) -> bool:
+    """Tell whether a listener's default action is the placeholder that this collection puts there."""
+    return [a.get("Type") for a in actions] == ["fixed-response"]
+
+
+def conditions_to_aws(paths: list[str], hosts: list[str]) -> list[dict[str, Any]]:
+    """Return the conditions of a listener rule."""
+    conditions = []
+    if paths:
+        conditions.append({"Field": "path-pattern", "PathPatternConfig": {"Values": list(paths)}})
+    if hosts:
+        conditions.append({"Field": "host-header", "HostHeaderConfig": {"Values": list(hosts)}})
+    return conditions
+
+
+def conditions_from_aws(conditions: list[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return {paths, hosts} of a listener rule's conditions, sorted.
+
+    AWS fills both the old `Values` and the newer `…Config.Values`; an emulator may fill only one of them.
+    """
+    found: dict[str, list[str]] = {"paths": [], "hosts": []}
+    for condition in conditions:
+        field = condition.get("Field")
+        if field == "path-pattern":
+            values = (condition.get("PathPatternConfig") or {}).get("Values") or condition.get("Values") or []
+            found["paths"] = sorted(values)
+        elif field == "host-header":
+            values = (condition.get("HostHeaderConfig") or {}).get("Values") or condition.get("Values") or []
+            found["hosts"] = sorted(values)
+    return found

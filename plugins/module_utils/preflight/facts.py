@@ -1,0 +1,179 @@
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the read-only calls found, held against the inventory.
+
+`facts` is what the module `preflight_info` returns: {account, arn, region, endpoint, instance_types, subnets,
+default_subnets, parameters, problems}. A key is None where its call was not made or failed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping
+
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.account import SETTINGS
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import NOTHING, Fault, Host
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.instance_types import closest
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.instances import check_architecture
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.service import cluster_of
+
+
+def questions(hosts: list[Host], everyone: list[Host]) -> dict[str, Any]:
+    """Return the options of `preflight_info`: what must be asked for these hosts.
+
+    A service needs the instance type of its cluster, which is among `everyone` and perhaps not of this run.
+    """
+    clusters = [h for h in hosts if h.kind == "cluster"]
+    running = [c for c in clusters if c.text("instances_state") != "absent"]
+    by_name = {h.name: h for h in everyone if h.kind == "cluster"}
+    theirs = [cluster_of(h, by_name) for h in hosts if h.kind == "service"]
+    return {
+        "instance_types": sorted(
+            {c.text("instances_type") for c in (*running, *theirs) if c and c.text("instances_type")}
+        ),
+        "subnet_ids": sorted(
+            {str(s) for c in clusters if c.text("network_mode") == "existing" for s in c.listed("network_subnet_ids")}
+        ),
+        "default_subnets": any(c.text("network_mode") == "default" for c in clusters),
+        "parameters": sorted(
+            {
+                c.text("instances_image_parameter")
+                for c in running
+                if not c.text("instances_image_id") and c.text("instances_image_parameter").startswith("/")
+            }
+        ),
+    }
+
+
+def check_problems(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
+    """Turn calls that failed into faults. Every host of the account gets the same ones; the report prints them once."""
+    for problem in facts.get("problems") or []:
+        call, said = problem["call"], problem["message"]
+        if problem["kind"] == "unreachable":
+            where = facts.get("endpoint") or f"AWS in {facts.get('region') or 'the region'}"
+            text = f"{where} does not answer: {said}"
+            remedy = (
+                "Start the local endpoint, or look at AWS_ENDPOINT_URL in aws_environment_extra, "
+                "aws_region and your connection."
+            )
+        elif problem["kind"] == "credentials":
+            text = f"There are no valid credentials: {said}"
+            remedy = (
+                "Log in (aws sso login, or AWS_PROFILE or the AWS_ACCESS_KEY_ID pair in your shell) "
+                "and try `aws sts get-caller-identity`."
+            )
+        elif problem["kind"] == "permission":
+            text = f"The caller {facts.get('arn') or ''} may not call {call}: {said}"
+            remedy = f"Allow {problem['action']} to the caller; see docs for the policy of the whole run."
+        else:
+            text, remedy = f"{call} failed: {said}", "Try again; if it stays, look at the message."
+        yield Fault(host.name, f"aws:{call}", NOTHING, text, remedy)
+
+
+def check_identity(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
+    """Check that credentials and region are those of the inventory."""
+    account, mine = facts.get("account"), host.text("aws_account_id").strip()
+    if account and mine and account != mine and "aws_account_id" not in host.broken:
+        yield host.fault(
+            "aws_account_id",
+            f"aws_account_id says {mine}, but your credentials belong to {account} ({facts.get('arn')}).",
+            f"Take credentials of {mine} (AWS_PROFILE), or write {account} into {SETTINGS}.",
+        )
+    region = facts.get("region")
+    if region and host.text("aws_region") and region != host.text("aws_region"):
+        yield host.fault(
+            "aws_region",
+            f"aws_region says {host.text('aws_region')}, but the calls go to {region}.",
+            "Take AWS_REGION out of aws_environment_extra; aws_region sets it.",
+        )
+
+
+def check_cluster_facts(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
+    """Check a cluster's instance type, subnets and image against what the account has."""
+    if host.kind != "cluster":
+        return
+    if host.text("instances_state") != "absent":
+        yield from _instance_type(host, facts)
+        yield from _image(host, facts)
+    yield from _subnets(host, facts)
+
+
+def _instance_type(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
+    types, kind = facts.get("instance_types"), host.text("instances_type")
+    if types is None or not kind:
+        return
+    if kind not in types:
+        like = closest(kind)
+        yield host.fault(
+            "instances_type",
+            f"{host.text('aws_region')} offers no such instance type.",
+            (
+                f"Did you mean {like}?"
+                if like
+                else "Choose one that `aws ec2 describe-instance-types` lists, such as t2.medium."
+            ),
+        )
+    elif not host.text("instances_image_id"):
+        yield from check_architecture(host, kind, types)
+
+
+def _image(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
+    parameters, name = facts.get("parameters"), host.text("instances_image_parameter")
+    if parameters is None or host.text("instances_image_id") or name not in parameters:
+        return
+    value = parameters[name]
+    if value is None:
+        yield host.fault(
+            "instances_image_parameter",
+            f"{host.text('aws_region')} has no such parameter.",
+            "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id is AWS's for Amazon Linux 2023.",
+        )
+    elif not str(value).startswith("ami-"):
+        yield host.fault(
+            "instances_image_parameter",
+            "The parameter holds no image id.",
+            "Name the parameter that ends in /image_id.",
+        )
+
+
+def _subnets(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
+    mode = host.text("network_mode")
+    if mode == "default" and facts.get("default_subnets") is not None:
+        found = facts["default_subnets"]
+        if not found:
+            yield host.fault(
+                "network_mode",
+                "This region has no default VPC with default subnets.",
+                "Set network_mode to create, or to existing with network_vpc_id and network_subnet_ids.",
+            )
+        elif len({s["availability_zone"] for s in found}) < 2:
+            yield host.fault(
+                "network_mode",
+                "The default VPC has subnets in one zone only; a load balancer needs two.",
+                "Set network_mode to create or existing.",
+            )
+    if mode == "existing" and facts.get("subnets") is not None:
+        wanted = {str(s) for s in host.listed("network_subnet_ids")}
+        found = [s for s in facts["subnets"] if s["id"] in wanted]
+        missing = sorted(wanted - {s["id"] for s in found})
+        if missing:
+            yield host.fault(
+                "network_subnet_ids",
+                f"There is no {', '.join(missing)} in {host.text('aws_region')}.",
+                "Name subnets that are there.",
+            )
+        vpcs = sorted({s["vpc_id"] for s in found})
+        vpc = host.text("network_vpc_id")
+        if len(vpcs) > 1:
+            yield host.fault(
+                "network_subnet_ids", f"They lie in several VPCs: {', '.join(vpcs)}.", "Name subnets of one VPC."
+            )
+        elif vpcs and vpc and vpcs != [vpc]:
+            yield host.fault("network_vpc_id", f"The subnets lie in {vpcs[0]}.", "Name the VPC of the subnets.")
+        zones = sorted({s["availability_zone"] for s in found})
+        if len(wanted) > 1 and not missing and len(zones) < 2:
+            yield host.fault(
+                "network_subnet_ids",
+                f"They all lie in the zone {zones[0]}; a load balancer needs two.",
+                "Name subnets of at least two zones.",
+            )

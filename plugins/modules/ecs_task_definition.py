@@ -1,0 +1,249 @@
+#!/usr/bin/python
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: ecs_task_definition
+version_added: 0.1.0
+short_description: Keep a task definition
+description:
+  - Registers a new revision when, and only when, the newest active revision differs from what is asked for in any
+    setting. M(community.aws.ecs_taskdefinition) overlooks changed environment values, ports, sizes and roles.
+  - O(state=absent) deregisters and deletes all revisions of the family.
+author: The handson.ecs contributors (@handson-ecs)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - handson.ecs.resource
+options:
+  family:
+    description: Name of the task definition.
+    type: str
+    required: true
+  containers:
+    description:
+      - The container definitions with the API's own parameters in snake_case, such as C(name), C(image),
+        C(memory_reservation), C(port_mappings), C(log_configuration), C(health_check).
+      - C(environment) and C(secrets) are dictionaries. C(secrets) holds ARNs of Secrets Manager secrets or SSM
+        parameters.
+    type: list
+    elements: dict
+  cpu:
+    description: CPU units of the task, or such as V(.5 vCPU). Left open where empty.
+    type: str
+  memory:
+    description: MiB of the task, or such as V(1 GB). A hard limit. Left open where empty.
+    type: str
+  network_mode:
+    description: Docker networking of the task.
+    type: str
+    choices: [bridge, host, awsvpc, none]
+    default: bridge
+  requires_compatibilities:
+    description: Launch types that ECS checks the definition against.
+    type: list
+    elements: str
+    choices: [EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES]
+    default: [EC2]
+  execution_role:
+    description: Name or ARN of the role with which the agent pulls the image, writes logs and reads secrets.
+    type: str
+  task_role:
+    description: Name or ARN of the role of the program in the container.
+    type: str
+  volumes:
+    description: Volumes with the API's own parameters in snake_case.
+    type: list
+    elements: dict
+    default: []
+  placement_constraints:
+    description: Placement constraints with the API's own parameters.
+    type: list
+    elements: dict
+    default: []
+  runtime_platform:
+    description: C(cpu_architecture) and C(operating_system_family).
+    type: dict
+"""
+
+EXAMPLES = r"""
+- name: Keep the task definition of petclinic
+  handson.ecs.ecs_task_definition:
+    family: petclinic-rest-task
+    cpu: "512"
+    memory: "1024"
+    execution_role: petclinic-rest-task-execution-role
+    containers:
+      - name: petclinic-rest-app
+        image: 123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest:latest
+        memory_reservation: 625
+        port_mappings:
+          - container_port: 9460
+            host_port: 0
+"""
+
+RETURN = r"""
+task_definition:
+  description: The newest active revision in the names of the options, with its ARN and number.
+  returned: always
+  type: dict
+  sample: {family: petclinic-rest-task, revision: 1, arn: "arn:aws:ecs:…:task-definition/petclinic-rest-task:1"}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.handson.ecs.plugins.module_utils import names
+from ansible_collections.handson.ecs.plugins.module_utils import task_definitions as convert
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec
+
+#: What ECS says while a new role has not yet reached it (aws-facts: IAM propagates).
+ROLE_NOT_YET = ("Role is not valid", "is not authorized to perform: sts:AssumeRole", "unable to assume the role")
+
+
+class TaskDefinition(Resource):
+    kind = "task definition"
+    name_option = "family"
+    result_key = "task_definition"
+
+    def get(self):
+        revision = self.name
+        if self.params["state"] == "absent":
+            self._active = self._revisions("ACTIVE")
+            self._inactive = self._revisions("INACTIVE")
+            newest = (self._active or self._inactive)[-1:]
+            if not newest:
+                return None
+            revision = newest[0]
+        try:
+            found = self.client("ecs").describe_task_definition(taskDefinition=revision, include=["TAGS"])
+        except is_boto3_error_code("ClientException"):  # "Unable to describe task definition"
+            return None
+        described = found["taskDefinition"]
+        mode = described.get("networkMode") or "bridge"
+        return {
+            "family": described["family"],
+            "revision": described["revision"],
+            "arn": described["taskDefinitionArn"],
+            "cpu": convert.size(described.get("cpu")),
+            "memory": convert.size(described.get("memory")),
+            "network_mode": mode,
+            "requires_compatibilities": sorted(described.get("requiresCompatibilities") or []),
+            "execution_role": convert.role_name(described.get("executionRoleArn")),
+            "task_role": convert.role_name(described.get("taskRoleArn")),
+            "containers": {
+                c["name"]: convert.container_from_aws(c, mode) for c in described.get("containerDefinitions") or []
+            },
+            "volumes": [convert.from_aws(v) for v in described.get("volumes") or []],
+            "placement_constraints": [convert.from_aws(c) for c in described.get("placementConstraints") or []],
+            "runtime_platform": convert.from_aws(described.get("runtimePlatform") or {}),
+            "tags": tags_to_dict(found.get("tags")),
+        }
+
+    def desired(self, current):
+        p = self.params
+        wanted = {
+            "family": self.name,
+            "cpu": convert.size(p["cpu"]),
+            "memory": convert.size(p["memory"]),
+            "network_mode": p["network_mode"],
+            "requires_compatibilities": sorted(p["requires_compatibilities"]),
+            "execution_role": convert.role_name(p["execution_role"]),
+            "task_role": convert.role_name(p["task_role"]),
+            "containers": {c["name"]: convert.normal_container(c, p["network_mode"]) for c in p["containers"] or []},
+            "volumes": p["volumes"],
+            "placement_constraints": p["placement_constraints"],
+        }
+        if p["runtime_platform"]:
+            wanted["runtime_platform"] = p["runtime_platform"]
+        return wanted
+
+    def create(self, desired):
+        request = {
+            "family": self.name,
+            "networkMode": desired["network_mode"],
+            "requiresCompatibilities": desired["requires_compatibilities"],
+            "containerDefinitions": [convert.container_to_aws(c) for c in desired["containers"].values()],
+            "volumes": convert.to_aws(desired["volumes"]),
+            "placementConstraints": convert.to_aws(desired["placement_constraints"]),
+            "tags": dict_to_tags(desired.get("tags", {}), "key", "value"),
+        }
+        for key in ("cpu", "memory"):
+            if desired[key]:
+                request[key] = desired[key]
+        if self.params["runtime_platform"]:
+            request["runtimePlatform"] = convert.to_aws(self.params["runtime_platform"])
+        iam = self.client("iam")
+        for option, key in (("execution_role", "executionRoleArn"), ("task_role", "taskRoleArn")):
+            if self.params[option]:
+                request[key] = names.role_arn(iam, self.params[option])
+        if not request["tags"]:
+            del request["tags"]  # ECS refuses an empty list
+        self.retry_on(ROLE_NOT_YET, lambda: self.client("ecs").register_task_definition(**request))
+
+    def update(self, current, desired, changes):
+        if changes == {"tags"}:
+            # Tags hang on a revision and can change on it; everything else makes a new one.
+            tags = dict_to_tags(desired["tags"], "key", "value")
+            self.client("ecs").tag_resource(resourceArn=current["arn"], tags=tags)
+        else:
+            self.create(desired)
+
+    def delete(self, current):
+        ecs = self.client("ecs")
+        for arn in self._active:
+            ecs.deregister_task_definition(taskDefinition=arn)
+        everything = self._inactive + self._active
+        for start in range(0, len(everything), 10):  # DeleteTaskDefinitions takes 10 at a time
+            ecs.delete_task_definitions(taskDefinitions=everything[start : start + 10])
+
+    def _revisions(self, status):
+        """Return the ARNs of this family's revisions, oldest first."""
+        pages = self.client("ecs").get_paginator("list_task_definitions").paginate(familyPrefix=self.name, status=status)
+        arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
+        # On moto 5.2.5 familyPrefix is a prefix; on AWS it is the whole name.
+        return [a for a in arns if a.rsplit("/", 1)[-1].rsplit(":", 1)[0] == self.name]
+
+    def _diff(self, before, after):
+        sides = [{**s, "containers": convert.masked(s["containers"])} if s.get("containers") else s for s in (before, after)]
+        return super()._diff(*sides)
+
+    def _present(self):
+        result = super()._present()
+        if result["task_definition"].get("containers"):
+            shown = convert.masked(result["task_definition"]["containers"])
+            result["task_definition"] = {**result["task_definition"], "containers": shown}
+        return result
+
+
+def main():
+    spec = argument_spec(
+        family={"type": "str", "required": True},
+        containers={"type": "list", "elements": "dict"},
+        cpu={"type": "str"},
+        memory={"type": "str"},
+        network_mode={"type": "str", "choices": ["bridge", "host", "awsvpc", "none"], "default": "bridge"},
+        requires_compatibilities={
+            "type": "list",
+            "elements": "str",
+            "choices": ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"],
+            "default": ["EC2"],
+        },
+        execution_role={"type": "str"},
+        task_role={"type": "str"},
+        volumes={"type": "list", "elements": "dict", "default": []},
+        placement_constraints={"type": "list", "elements": "dict", "default": []},
+        runtime_platform={"type": "dict"},
+    )
+    TaskDefinition(
+        AnsibleAWSModule(
+            argument_spec=spec, supports_check_mode=True, required_if=[("state", "present", ["containers"])]
+        )
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

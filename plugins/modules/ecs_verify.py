@@ -1,0 +1,235 @@
+#!/usr/bin/python
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: ecs_verify
+version_added: 0.1.0
+short_description: Look whether a service does what it should
+description:
+  - Reads the service, its targets and its load balancer, asks it over HTTP, and reports every check.
+  - Waits as long as a check may still come true, and fails with all that did not.
+author: The handson.ecs contributors (@handson-ecs)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    description: Changes nothing anyway. In check mode a failed check is no failure, since nothing was made.
+    support: full
+options:
+  cluster:
+    description: Name of the cluster.
+    type: str
+    required: true
+  service:
+    description: Name of the service.
+    type: str
+    required: true
+  load_balancer:
+    description: Name of the load balancer.
+    type: str
+    required: true
+  target_group:
+    description: Name of the target group.
+    type: str
+    required: true
+  scheme:
+    description: How to speak to the load balancer.
+    type: str
+    choices: [http, https]
+    default: http
+  port:
+    description: Port of the listener.
+    type: int
+    default: 80
+  requests:
+    description: What to ask through the load balancer, and what the answer must contain.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Path with its leading slash.
+        type: str
+        required: true
+      contains:
+        description: Text that the answer must contain, white space aside.
+        type: str
+        default: ""
+      status:
+        description: HTTP status of a good answer.
+        type: int
+        default: 200
+  timeout:
+    description: Seconds to wait for all checks.
+    type: int
+    default: 120
+  interval:
+    description: Seconds between two looks.
+    type: float
+    default: 3
+  progress_file:
+    description: File to append progress to. The action plugin sets it and shows the lines.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Does petclinic answer?
+  handson.ecs.ecs_verify:
+    cluster: petclinic-rest-cluster
+    service: petclinic-rest-service
+    load_balancer: petclinic-rest-alb
+    target_group: petclinic-rest-target
+    requests:
+      - path: /actuator/health
+        contains: '"status":"UP"'
+"""
+
+RETURN = r"""
+checks:
+  description: Each check with its result.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{check: steady state, ok: true, said: 2 of 2 tasks running}]
+overview:
+  description: What runs and where it answers.
+  returned: always
+  type: dict
+  sample: {service: petclinic-rest-service, tasks: 2/2, url: "http://petclinic-rest-alb-1.elb.amazonaws.com"}
+"""
+
+import time
+
+try:
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule reports the missing library
+
+from ansible.module_utils.urls import open_url
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.handson.ecs.plugins.module_utils import names
+from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
+from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
+from ansible_collections.handson.ecs.plugins.module_utils.services import is_steady, revision
+
+
+def check(name, ok, said):
+    return {"check": name, "ok": bool(ok), "said": said}
+
+
+class Verification:
+    """One look at a service from all sides."""
+
+    def __init__(self, module):
+        self.p = module.params
+        self.ecs, self.elbv2 = module.client("ecs"), module.client("elbv2")
+        self.overview = {"cluster": self.p["cluster"], "service": self.p["service"]}
+
+    def look(self):
+        """Return all checks. Nothing here raises for something that is missing: that is a failed check."""
+        return [*self._service(), *self._targets(), *self._answers()]
+
+    def _service(self):
+        try:
+            found = self.ecs.describe_services(cluster=self.p["cluster"], services=[self.p["service"]])["services"]
+        except is_boto3_error_code("ClusterNotFoundException"):
+            return [check("cluster", False, f"there is no cluster {self.p['cluster']}")]
+        found = [s for s in found if s["status"] == "ACTIVE"]
+        if not found:
+            return [check("service", False, f"there is no service {self.p['service']}")]
+        service = found[0]
+        tasks = f"{service['runningCount']} of {service['desiredCount']} tasks running"
+        self.overview.update(tasks=tasks, task_definition=revision(service["taskDefinition"]))
+        return [check("steady state", is_steady(service), tasks)]
+
+    def _targets(self):
+        try:
+            arn = names.target_group_arn(self.elbv2, self.p["target_group"])
+        except ResourceError as e:
+            return [check("targets", False, str(e))]
+        states = [t["TargetHealth"] for t in self.elbv2.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]]
+        # A draining target is on its way out and says nothing about the service.
+        states = [s for s in states if s["State"] != "draining"]
+        healthy = sum(s["State"] == "healthy" for s in states)
+        self.overview["targets"] = f"{healthy} of {len(states)} healthy"
+        reasons = sorted({s.get("Description") or s["State"] for s in states if s["State"] != "healthy"})
+        said = ", ".join([self.overview["targets"], *reasons])
+        return [check("targets", states and healthy == len(states), said)]
+
+    def _answers(self):
+        try:
+            dns = names.load_balancer(self.elbv2, self.p["load_balancer"])["DNSName"]
+        except ResourceError as e:
+            return [check("load balancer", False, str(e))]
+        port = "" if (self.p["scheme"], self.p["port"]) in (("http", 80), ("https", 443)) else f":{self.p['port']}"
+        self.overview["url"] = f"{self.p['scheme']}://{dns}{port}"
+        return [self._ask(r) for r in self.p["requests"]]
+
+    def _ask(self, request):
+        url = self.overview["url"] + request["path"]
+        try:
+            answer = open_url(url, timeout=10, http_agent="handson.ecs")
+            status, body = answer.status, answer.read(1 << 20).decode(errors="replace")
+        except Exception as e:  # urllib raises a dozen kinds; each is a failed check, and its text says which
+            status, body = getattr(e, "code", None), str(e)
+        found = "".join(request["contains"].split()) in "".join(body.split())
+        return check(f"GET {request['path']}", status == request["status"] and found, f"{status} {body[:120]}")
+
+
+def main():
+    request = {
+        "path": {"type": "str", "required": True},
+        "contains": {"type": "str", "default": ""},
+        "status": {"type": "int", "default": 200},
+    }
+    module = AnsibleAWSModule(
+        argument_spec={
+            "cluster": {"type": "str", "required": True},
+            "service": {"type": "str", "required": True},
+            "load_balancer": {"type": "str", "required": True},
+            "target_group": {"type": "str", "required": True},
+            "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+            "port": {"type": "int", "default": 80},
+            "requests": {"type": "list", "elements": "dict", "default": [], "options": request},
+            "timeout": {"type": "int", "default": 120},
+            "interval": {"type": "float", "default": 3},
+            "progress_file": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    verification = Verification(module)
+    progress = Progress(module.params["progress_file"])
+    deadline = time.monotonic() + module.params["timeout"]
+    waiting = None
+    try:
+        while True:
+            checks = verification.look()
+            failed = [c for c in checks if not c["ok"]]
+            if not failed or module.check_mode or time.monotonic() >= deadline:
+                break
+            if [c["check"] for c in failed] != waiting:
+                waiting = [c["check"] for c in failed]
+                progress.say("waiting for " + "; ".join(f"{c['check']} ({c['said']})" for c in failed))
+            time.sleep(module.params["interval"])
+    except (BotoCoreError, ClientError) as e:
+        module.fail_json_aws(e, msg=f"Could not look at the service {module.params['service']!r}")
+    result = {"checks": checks, "overview": verification.overview}
+    if failed and not module.check_mode:
+        said = "\n".join(f"- {c['check']}: {c['said']}" for c in failed)
+        module.fail_json(
+            msg=f"The service {module.params['service']!r} does not do what it should:\n{said}\nThe service's events and "
+            "stopped tasks say why: ansible-playbook playbooks/service.yml waits for steady state and names the cause.",
+            **result,
+        )
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+#!/usr/bin/python
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: listener_rule
+version_added: 0.1.0
+short_description: Keep the place of a target group on a listener
+description:
+  - Makes a listener forward to a target group, either by its default action or by a rule with a priority.
+  - Moving a service from one place to another takes the new place before it leaves the old one, so that no request
+    falls in between.
+  - A default action that forwards to somebody else's target group, or a priority that is taken, is refused.
+author: The handson.ecs contributors (@handson-ecs)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - handson.ecs.resource
+options:
+  load_balancer:
+    description: Name of the load balancer.
+    type: str
+    required: true
+  port:
+    description: Port of the listener.
+    type: int
+    default: 80
+  target_group:
+    description: Name of the target group to forward to.
+    type: str
+    required: true
+  priority:
+    description: V(default) for the listener's default action, or the priority of the rule, 1 to 50000.
+    type: str
+    default: default
+  paths:
+    description: Path patterns of the rule.
+    type: list
+    elements: str
+    default: []
+  hosts:
+    description: Host names of the rule.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Send everything to the petclinic service
+  handson.ecs.listener_rule:
+    load_balancer: petclinic-rest-alb
+    target_group: petclinic-rest-target
+
+- name: Send a path to the users service
+  handson.ecs.listener_rule:
+    load_balancer: demo
+    target_group: users
+    priority: 1
+    paths: [/api/users*]
+"""
+
+RETURN = r"""
+listener_rule:
+  description: The place in the names of the options.
+  returned: always
+  type: dict
+  sample: {priority: default, paths: [], hosts: [], target_group: petclinic-rest-target}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as convert
+from ansible_collections.handson.ecs.plugins.module_utils import names
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.resource import (
+    KNOWN_AFTER_APPLY,
+    Missing,
+    Resource,
+    ResourceError,
+    argument_spec,
+)
+
+
+class ListenerRule(Resource):
+    kind = "listener rule"
+    result_key = "listener_rule"
+    exists_codes = ("PriorityInUse",)
+
+    @property
+    def name(self):
+        return f"{self.params['load_balancer']}:{self.params['port']} {self.params['priority']}"
+
+    def get(self):
+        """Find where the service hangs now. The listener and the rule are kept for the calls that change them."""
+        self._listener = self._rule = self._group = None
+        try:
+            self._listener = self._find_listener()
+            self._group = names.target_group_arn(self.client("elbv2"), self.params["target_group"])
+        except Missing:
+            if self.params["state"] == "absent" or self.module.check_mode:
+                return None
+            raise
+        actions = self._listener["DefaultActions"]
+        self._on_default = self._group == convert.forwards_to(actions)
+        if self.params["priority"] == "default" and not self._on_default and self.params["state"] == "present":
+            self._refuse_taken_default(actions)
+        self._rule = self._find_rule()
+        if self._rule is None and not self._on_default:
+            return None
+        return {
+            "priority": self._rule["Priority"] if self._rule else "default",
+            **convert.conditions_from_aws(self._rule["Conditions"] if self._rule else []),
+            "target_group": self._target_group_name(self._rule["Actions"] if self._rule else actions),
+            # Both places at once are what a move leaves behind when it is cut short.
+            "twice": bool(self._rule) and self._on_default,
+            # A default action carries no tags: it is its target group's, whose owner is checked there.
+            "tags": self._rule["Tags"] if self._rule else dict(self.wanted_tags),
+        }
+
+    def desired(self, current):
+        wanted = self.given("target_group", "priority")
+        wanted.update(paths=sorted(self.params["paths"]), hosts=sorted(self.params["hosts"]))
+        if current is not None:
+            wanted["twice"] = False
+        return wanted
+
+    def create(self, desired):
+        elbv2, action = self.client("elbv2"), {"Type": "forward", "TargetGroupArn": self._group}
+        if desired["priority"] == "default":
+            elbv2.modify_listener(ListenerArn=self._listener["ListenerArn"], DefaultActions=[action])
+            return
+        elbv2.create_rule(
+            ListenerArn=self._listener["ListenerArn"],
+            Priority=int(desired["priority"]),
+            Conditions=convert.conditions_to_aws(desired["paths"], desired["hosts"]),
+            Actions=[action],
+            Tags=dict_to_tags(desired.get("tags", {})),
+        )
+
+    def update(self, current, desired, changes):
+        elbv2 = self.client("elbv2")
+        here, there = current["priority"] == "default", desired["priority"] == "default"
+        if here != there:
+            self.create(desired)
+        elif not there:
+            arn = self._rule["RuleArn"]
+            if "priority" in changes:
+                elbv2.set_rule_priorities(RulePriorities=[{"RuleArn": arn, "Priority": int(desired["priority"])}])
+            if changes & {"paths", "hosts"}:
+                elbv2.modify_rule(RuleArn=arn, Conditions=convert.conditions_to_aws(desired["paths"], desired["hosts"]))
+            if "target_group" in changes:
+                elbv2.modify_rule(RuleArn=arn, Actions=[{"Type": "forward", "TargetGroupArn": self._group}])
+            if "tags" in changes:
+                elbv2.add_tags(ResourceArns=[arn], Tags=dict_to_tags(desired["tags"]))
+        if there and self._rule:
+            elbv2.delete_rule(RuleArn=self._rule["RuleArn"])
+        if not there and self._on_default:
+            self._free_default()
+
+    def delete(self, current):
+        if self._rule:
+            self.client("elbv2").delete_rule(RuleArn=self._rule["RuleArn"])
+        if self._on_default:
+            self._free_default()
+
+    def _free_default(self):
+        self.client("elbv2").modify_listener(
+            ListenerArn=self._listener["ListenerArn"], DefaultActions=[convert.NO_SERVICE]
+        )
+
+    def _find_listener(self):
+        elbv2, port = self.client("elbv2"), self.params["port"]
+        arn = names.load_balancer(elbv2, self.params["load_balancer"])["LoadBalancerArn"]
+        for listener in elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]:
+            if listener["Port"] == port:
+                return listener
+        raise Missing(
+            f"The load balancer {self.params['load_balancer']!r} has no listener on port {port}. "
+            "Make it first: ansible-playbook playbooks/load_balancer.yml"
+        )
+
+    def _find_rule(self):
+        """Return the rule that is ours, by its tags or since it forwards to our target group, with its `Tags`.
+
+        Raises ResourceError where somebody else's rule has our priority.
+        """
+        elbv2, priority = self.client("elbv2"), self.params["priority"]
+        pages = elbv2.get_paginator("describe_rules").paginate(ListenerArn=self._listener["ListenerArn"])
+        rules = {r["RuleArn"]: {**r, "Tags": {}} for page in pages for r in page["Rules"] if not r["IsDefault"]}
+        arns = list(rules)
+        for start in range(0, len(arns), 20):  # DescribeTags takes 20 at a time
+            for described in elbv2.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]:
+                rules[described["ResourceArn"]]["Tags"] = tags_to_dict(described["Tags"])
+        owner = self.params["owner"].items()
+        ours = [r for r in rules.values() if convert.forwards_to(r["Actions"]) == self._group]
+        ours = ours or [r for r in rules.values() if owner and owner <= r["Tags"].items()]
+        taken = [r for r in rules.values() if r["Priority"] == priority and r not in ours]
+        if taken and self.params["state"] == "present":
+            raise ResourceError(
+                f"Priority {priority} of the listener {self.params['load_balancer']}:{self.params['port']} is taken by a "
+                "rule that is not ours. It was not touched. Set target_group_rule_priority to a free number."
+            )
+        return ours[0] if ours else None
+
+    def _target_group_name(self, actions):
+        if convert.forwards_to(actions) == self._group:
+            return self.params["target_group"]
+        return convert.forwards_to(actions) or actions[0]["Type"]
+
+    def _refuse_taken_default(self, actions):
+        if convert.is_free(actions):
+            return
+        other = convert.forwards_to(actions)
+        if other:
+            tags = self.client("elbv2").describe_tags(ResourceArns=[other])["TagDescriptions"]
+            if tags and self.params["owner"] and self.params["owner"].items() <= tags_to_dict(tags[0]["Tags"]).items():
+                return  # another target group of the same service, from before it was renamed
+        raise ResourceError(
+            f"The default action of the listener {self.params['load_balancer']}:{self.params['port']} is not free: "
+            f"{actions[0]['Type']} to {other or 'something else'}. It was not touched. Give this service "
+            "target_group_rule_priority and target_group_rule_paths, or take the other one away first."
+        )
+
+    def _diff(self, before, after):
+        shown = [{k: v for k, v in side.items() if k != "twice" or v} for side in (before, after)]
+        return super()._diff(*shown)
+
+
+def main():
+    spec = argument_spec(
+        load_balancer={"type": "str", "required": True},
+        port={"type": "int", "default": 80},
+        target_group={"type": "str", "required": True},
+        priority={"type": "str", "default": "default"},
+        paths={"type": "list", "elements": "str", "default": []},
+        hosts={"type": "list", "elements": "str", "default": []},
+    )
+    ListenerRule(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+#!/usr/bin/python
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: load_balancer
+version_added: 0.1.0
+short_description: Keep an application load balancer and its listener
+description:
+  - Makes, changes and deletes an application load balancer with a listener for services to hang on.
+  - A listener's default action and its rules belong to the services (M(handson.ecs.listener_rule)); this module makes
+    a listener that answers 404 and leaves those alone. M(amazon.aws.elb_application_lb) keeps listeners, default
+    actions and rules as one thing, so that a service could not own its place on a shared listener.
+author: The handson.ecs contributors (@handson-ecs)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - handson.ecs.resource
+options:
+  name:
+    description: Name, at most 32 letters, digits and hyphens.
+    type: str
+    required: true
+  network:
+    description:
+      - Which VPC and subnets to use, as the role C(naming) composes it.
+      - A dictionary of C(mode) (V(default), V(existing) or V(create)), C(vpc_id), C(subnet_ids), C(name) and C(owner).
+    type: dict
+    default: {}
+  scheme:
+    description: Whether the internet can reach it.
+    type: str
+    choices: [internet-facing, internal]
+    default: internet-facing
+  ip_address_type:
+    description: IP versions it listens on.
+    type: str
+    choices: [ipv4, dualstack]
+    default: ipv4
+  security_groups:
+    description: Names of its security groups.
+    type: list
+    elements: str
+    default: []
+  listener_port:
+    description: Port of the HTTP listener.
+    type: int
+    default: 80
+  certificate_arn:
+    description:
+      - ARN of a certificate in ACM. With one there is an HTTPS listener on port 443, and the HTTP listener redirects
+        to it.
+    type: str
+  ssl_policy:
+    description: Security policy of the HTTPS listener.
+    type: str
+    default: ELBSecurityPolicy-TLS13-1-2-2021-06
+  idle_timeout:
+    description: Seconds after which an idle connection is closed.
+    type: int
+    default: 60
+  deletion_protection:
+    description: Refuse to be deleted. O(state=absent) clears it first.
+    type: bool
+    default: false
+  drop_invalid_header_fields:
+    description: Drop HTTP headers with invalid names instead of passing them to the targets.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Keep the load balancer
+  handson.ecs.load_balancer:
+    name: petclinic-rest-alb
+    network: {mode: default}
+    security_groups: [petclinic-rest-alb-sg]
+"""
+
+RETURN = r"""
+load_balancer:
+  description: The load balancer in the names of the options, with its ARN and DNS name.
+  returned: always
+  type: dict
+  sample: {name: petclinic-rest-alb, dns_name: petclinic-rest-alb-123.ap-southeast-1.elb.amazonaws.com}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as convert
+from ansible_collections.handson.ecs.plugins.module_utils import names
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
+
+ATTRIBUTES = ("idle_timeout", "deletion_protection", "drop_invalid_header_fields")
+
+
+class LoadBalancer(Resource):
+    kind = "load balancer"
+    result_key = "load_balancer"
+    immutable = frozenset({"scheme"})
+    exists_codes = ("DuplicateLoadBalancerName",)
+
+    def get(self):
+        elbv2 = self.client("elbv2")
+        found = ignore_missing(lambda: elbv2.describe_load_balancers(Names=[self.name]), "LoadBalancerNotFound")
+        if not found or not found["LoadBalancers"]:
+            return None
+        balancer = found["LoadBalancers"][0]
+        arn = balancer["LoadBalancerArn"]
+        if self.params["state"] == "absent":
+            self._listeners = {}
+        else:
+            self._listeners = {x["Port"]: x for x in elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]}
+        arns = [arn, *(x["ListenerArn"] for x in self._listeners.values())]
+        tags = {d["ResourceArn"]: tags_to_dict(d["Tags"]) for d in elbv2.describe_tags(ResourceArns=arns)["TagDescriptions"]}
+        ours = self.params["owner"].items()
+        return {
+            "name": balancer["LoadBalancerName"],
+            "arn": arn,
+            "dns_name": balancer["DNSName"],
+            "vpc_id": balancer["VpcId"],
+            "scheme": balancer.get("Scheme", "internet-facing"),
+            "ip_address_type": balancer["IpAddressType"],
+            "subnets": sorted(z["SubnetId"] for z in balancer["AvailabilityZones"]),
+            "security_groups": self._group_names(balancer.get("SecurityGroups") or []),
+            # Listeners on other ports are somebody else's unless they carry our tags.
+            "listeners": {
+                str(port): convert.listener_from_aws(listener)
+                for port, listener in sorted(self._listeners.items())
+                if port in self._wanted_listeners or ours <= tags.get(listener["ListenerArn"], {}).items()
+            },
+            "tags": tags.get(arn, {}),
+            **convert.attributes_from_aws(elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]),
+        }
+
+    def desired(self, current):
+        rows = self.resolve(lambda: names.subnets(self.client("ec2"), self.params["network"]))
+        return {
+            **self.given("name", "scheme", "ip_address_type", *ATTRIBUTES),
+            "subnets": sorted(r["id"] for r in rows) if isinstance(rows, list) else rows,
+            "security_groups": sorted(self.params["security_groups"]),
+            "listeners": {str(port): listener for port, listener in sorted(self._wanted_listeners.items())},
+        }
+
+    def create(self, desired):
+        made = self.client("elbv2").create_load_balancer(
+            Name=self.name,
+            Type="application",
+            Scheme=desired["scheme"],
+            IpAddressType=desired["ip_address_type"],
+            Subnets=desired["subnets"],
+            SecurityGroups=self._group_ids(),
+            Tags=dict_to_tags(desired.get("tags", {})),
+        )
+        arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+        self._listeners = {}
+        self._set_attributes(arn, desired)
+        self._set_listeners(arn, desired)
+
+    def update(self, current, desired, changes):
+        elbv2, arn = self.client("elbv2"), current["arn"]
+        if "ip_address_type" in changes:
+            elbv2.set_ip_address_type(LoadBalancerArn=arn, IpAddressType=desired["ip_address_type"])
+        if "subnets" in changes:
+            elbv2.set_subnets(LoadBalancerArn=arn, Subnets=desired["subnets"])
+        if "security_groups" in changes:
+            elbv2.set_security_groups(LoadBalancerArn=arn, SecurityGroups=self._group_ids())
+        if changes & set(ATTRIBUTES):
+            self._set_attributes(arn, {k: desired[k] for k in changes & set(ATTRIBUTES)})
+        if "listeners" in changes:
+            self._set_listeners(arn, desired)
+            for port in set(current["listeners"]) - set(desired["listeners"]):
+                elbv2.delete_listener(ListenerArn=self._listeners[int(port)]["ListenerArn"])
+        if "tags" in changes:
+            elbv2.add_tags(ResourceArns=[arn], Tags=dict_to_tags(desired["tags"]))
+
+    def delete(self, current):
+        elbv2, arn = self.client("elbv2"), current["arn"]
+        if current["deletion_protection"]:
+            self._set_attributes(arn, {"deletion_protection": False})
+        elbv2.delete_load_balancer(LoadBalancerArn=arn)  # its listeners and rules go with it
+
+    @property
+    def _wanted_listeners(self):
+        p = self.params
+        return convert.wanted_listeners(p["listener_port"], p["certificate_arn"], p["ssl_policy"])
+
+    def _group_names(self, ids):
+        if not ids or self.params["state"] == "absent":
+            return ids
+        groups = self.client("ec2").describe_security_groups(GroupIds=ids)["SecurityGroups"]
+        return sorted(g["GroupName"] for g in groups)
+
+    def _group_ids(self):
+        if not self.params["security_groups"]:
+            return []
+        vpc = names.subnets(self.client("ec2"), self.params["network"])[0]["vpc_id"]
+        return list(names.security_group_ids(self.client("ec2"), self.params["security_groups"], vpc).values())
+
+    def _set_attributes(self, arn, options):
+        self.client("elbv2").modify_load_balancer_attributes(
+            LoadBalancerArn=arn, Attributes=convert.attributes_to_aws(options)
+        )
+
+    def _set_listeners(self, arn, desired):
+        elbv2 = self.client("elbv2")
+        for port, wanted in self._wanted_listeners.items():
+            parameters = convert.listener_to_aws(port, wanted)
+            there = self._listeners.get(port)
+            if there is None:
+                action = convert.REDIRECT if wanted.get("redirect") else convert.NO_SERVICE
+                elbv2.create_listener(
+                    LoadBalancerArn=arn, DefaultActions=[action], Tags=dict_to_tags(desired.get("tags", {})), **parameters
+                )
+            elif convert.listener_from_aws(there) != wanted:
+                if wanted.get("redirect"):
+                    parameters["DefaultActions"] = [convert.REDIRECT]
+                elif convert.listener_from_aws(there).get("redirect"):
+                    parameters["DefaultActions"] = [convert.NO_SERVICE]
+                elbv2.modify_listener(ListenerArn=there["ListenerArn"], **parameters)
+
+
+def main():
+    spec = argument_spec(
+        name={"type": "str", "required": True},
+        network={"type": "dict", "default": {}},
+        scheme={"type": "str", "choices": ["internet-facing", "internal"], "default": "internet-facing"},
+        ip_address_type={"type": "str", "choices": ["ipv4", "dualstack"], "default": "ipv4"},
+        security_groups={"type": "list", "elements": "str", "default": []},
+        listener_port={"type": "int", "default": 80},
+        certificate_arn={"type": "str"},
+        ssl_policy={"type": "str", "default": "ELBSecurityPolicy-TLS13-1-2-2021-06"},
+        idle_timeout={"type": "int", "default": 60},
+        deletion_protection={"type": "bool", "default": False},
+        drop_invalid_header_fields={"type": "bool", "default": True},
+    )
+    LoadBalancer(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)).run()
+
+
+if __name__ == "__main__":
+    main()

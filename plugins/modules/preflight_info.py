@@ -1,0 +1,287 @@
+#!/usr/bin/python
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: preflight_info
+version_added: 0.1.0
+short_description: Ask an account, by read-only calls, what a run must know before it writes
+description:
+  - Asks whose the credentials are and which region they reach, and whether the instance types, subnets and image
+    parameters that an inventory names are there.
+  - A call that fails is part of the answer (RV(problems)) and no failure of the module, so that all faults can be
+    told at once. M(handson.ecs.preflight) makes the report of it.
+  - Makes one call of each kind, and one for each distinct parameter.
+author: The handson.ecs contributors (@handson-ecs)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+options:
+  instance_types:
+    description: Instance types to describe.
+    type: list
+    elements: str
+    default: []
+  subnet_ids:
+    description: Subnets to look up.
+    type: list
+    elements: str
+    default: []
+  default_subnets:
+    description: Whether to look up the default subnets of the default VPC.
+    type: bool
+    default: false
+  parameters:
+    description: Names of SSM parameters to read, such as AWS's own for images. None of them may be secret.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    description: It only reads.
+    support: full
+  diff_mode:
+    description: It only reads.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Look whose account this is
+  handson.ecs.preflight_info:
+  register: seen
+
+- name: Look whether the region offers the instance type
+  handson.ecs.preflight_info:
+    instance_types: [t2.medium]
+    default_subnets: true
+"""
+
+RETURN = r"""
+account:
+  description: The account that the credentials belong to. Empty where nobody could tell.
+  returned: always
+  type: str
+  sample: "123456789012"
+arn:
+  description: The caller.
+  returned: always
+  type: str
+  sample: arn:aws:iam::123456789012:user/vet
+region:
+  description: The region that the calls reach.
+  returned: always
+  type: str
+  sample: ap-southeast-1
+endpoint:
+  description: The URL of an endpoint that is not AWS's own. Empty for AWS.
+  returned: always
+  type: str
+instance_types:
+  description:
+    - By type, C(vcpus), C(memory) in MiB, C(interfaces) and C(architectures).
+    - A type that the region does not offer is missing. Null where nobody could tell.
+  returned: always
+  type: dict
+  sample: {t2.medium: {vcpus: 2, memory: 4096, interfaces: 3, architectures: [x86_64]}}
+subnets:
+  description: Those of O(subnet_ids) that are there, with C(id), C(vpc_id) and C(availability_zone). Null as above.
+  returned: always
+  type: list
+  elements: dict
+default_subnets:
+  description: The default subnets, in the same form. Null as above.
+  returned: always
+  type: list
+  elements: dict
+parameters:
+  description: By name, the value, or null where there is no such parameter. Null as above.
+  returned: always
+  type: dict
+problems:
+  description: The calls that failed.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    call: {description: The API call., type: str, sample: DescribeSubnets}
+    action: {description: The IAM action it needs., type: str, sample: "ec2:DescribeSubnets"}
+    kind: {description: "One of V(unreachable), V(credentials), V(permission), V(other).", type: str}
+    message: {description: What the SDK said., type: str}
+"""
+
+import random
+import time
+
+try:
+    import botocore.config
+    from botocore import exceptions as sdk
+except ImportError:
+    pass  # AnsibleAWSModule says so in its own words
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_inventory_conn, get_aws_connection_info
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+CREDENTIALS = {
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+PERMISSION = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess"}
+BUSY = ("Throttl", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "ServiceUnavailable", "InternalError")
+
+
+def kind_of(error):
+    """Return which way out an SDK error has: unreachable, credentials, permission or other."""
+    if isinstance(error, sdk.ClientError):
+        code = error.response.get("Error", {}).get("Code", "")
+        return "credentials" if code in CREDENTIALS else "permission" if code in PERMISSION else "other"
+    if isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError)):
+        return "unreachable"
+    unauthorized = (
+        sdk.NoCredentialsError,
+        sdk.PartialCredentialsError,
+        sdk.CredentialRetrievalError,
+        sdk.ProfileNotFound,
+        sdk.SSOError,
+        sdk.TokenRetrievalError,
+        sdk.NoAuthTokenError,
+    )
+    return "credentials" if isinstance(error, unauthorized) else "other"
+
+
+def passing(error):
+    """Return whether the same call may well succeed in a moment."""
+    if isinstance(error, sdk.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or error.response.get("Error", {}).get("Code", "").startswith(BUSY)
+    return False
+
+
+class Questions:
+    """Asks each question once and keeps what went wrong."""
+
+    def __init__(self, module):
+        self.module = module
+        self.problems = []
+        self.lost = False
+        self.reached = {}
+        self.region, self.endpoint_option, self.connection = get_aws_connection_info(module)
+
+    def client(self, service):
+        """Return a client that gives up soon: a report must not wait minutes for an endpoint that isn't there."""
+        settings = botocore.config.Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
+        return boto3_inventory_conn(
+            conn_type="client",
+            resource=service,
+            region=self.region,
+            endpoint=self.endpoint_option,
+            config=settings,
+            **self.connection,
+        )
+
+    def ask(self, action, call):
+        """Return what `call` returns, or None after noting the problem. Asks nothing once AWS is out of reach."""
+        if self.lost:
+            return None
+        # A busy API is asked ten times, like every other module's call; a missing one three times.
+        for attempt in range(10):
+            try:
+                return call()
+            except (sdk.BotoCoreError, sdk.ClientError) as e:
+                kind = kind_of(e)
+                if (passing(e) and attempt < 9) or (kind == "unreachable" and attempt < 2):
+                    time.sleep(random.uniform(0.1, min(0.2 * 2**attempt, 5)))
+                    continue
+                self.lost = kind in ("unreachable", "credentials")
+                self.problems.append({"call": action.split(":")[1], "action": action, "kind": kind, "message": str(e)})
+                return None
+
+    def run(self):
+        """Ask all that the options ask for."""
+        options = self.module.params
+        answer = {"account": "", "arn": "", "region": self.region or "", "endpoint": "", "instance_types": None,
+                  "subnets": None, "default_subnets": None, "parameters": None}  # fmt: skip
+        answer.update(self.ask("sts:GetCallerIdentity", self.identity) or self.reached)
+        if options["instance_types"]:
+            answer["instance_types"] = self.ask(
+                "ec2:DescribeInstanceTypes", lambda: self.types(options["instance_types"])
+            )
+        if options["subnet_ids"]:
+            named = [{"Name": "subnet-id", "Values": options["subnet_ids"]}]
+            answer["subnets"] = self.ask("ec2:DescribeSubnets", lambda: self.subnets(named))
+        if options["default_subnets"]:
+            default = [{"Name": "default-for-az", "Values": ["true"]}]
+            answer["default_subnets"] = self.ask("ec2:DescribeSubnets", lambda: self.subnets(default))
+        if options["parameters"]:
+            answer["parameters"] = self.ask("ssm:GetParameter", lambda: self.parameters(options["parameters"]))
+        return {**answer, "problems": self.problems}
+
+    def identity(self):
+        sts = self.client("sts")
+        url = sts.meta.endpoint_url
+        aws = ".amazonaws.com" in url or ".api.aws" in url or ".amazonaws.eu" in url
+        self.reached = {"region": sts.meta.region_name or "", "endpoint": "" if aws else url}
+        found = sts.get_caller_identity()
+        return {**self.reached, "account": found["Account"], "arn": found["Arn"]}
+
+    def types(self, names):
+        # By filter and not by name: a name that isn't there is then just missing and does not fail the whole call.
+        pages = (
+            self.client("ec2")
+            .get_paginator("describe_instance_types")
+            .paginate(Filters=[{"Name": "instance-type", "Values": names}])
+        )
+        return {
+            t["InstanceType"]: {
+                "vcpus": t["VCpuInfo"]["DefaultVCpus"],
+                "memory": t["MemoryInfo"]["SizeInMiB"],
+                "interfaces": t["NetworkInfo"]["MaximumNetworkInterfaces"],
+                "architectures": t.get("ProcessorInfo", {}).get("SupportedArchitectures", []),
+            }
+            for page in pages
+            for t in page["InstanceTypes"]
+        }
+
+    def subnets(self, filters):
+        found = self.client("ec2").describe_subnets(Filters=filters)["Subnets"]
+        rows = [{"id": s["SubnetId"], "vpc_id": s["VpcId"], "availability_zone": s["AvailabilityZone"]} for s in found]
+        return sorted(rows, key=lambda s: (s["availability_zone"], s["id"]))
+
+    def parameters(self, names):
+        # One by one: GetParameter is the permission that the instances role needs as well, GetParameters is another.
+        ssm, values = self.client("ssm"), {}
+        for name in names:
+            try:
+                values[name] = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+            except sdk.ClientError as e:
+                if e.response["Error"]["Code"] not in ("ParameterNotFound", "ParameterVersionNotFound"):
+                    raise
+                values[name] = None
+        return values
+
+
+def main():
+    strings = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleAWSModule(
+        argument_spec={
+            "instance_types": strings,
+            "subnet_ids": strings,
+            "default_subnets": {"type": "bool", "default": False},
+            "parameters": strings,
+        },
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, **Questions(module).run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show a waiting module's progress while it runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+
+class LiveAction(ActionBase):
+    """Runs the module of the same name and shows the lines it writes to `progress_file`, as they come.
+
+    Works where module and controller share a file system (connection: local); elsewhere the lines are not shown.
+    """
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    #: Seconds between two looks at the file.
+    INTERVAL = 0.3
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        handle, path = tempfile.mkstemp(prefix="handson-progress-")  # mode 0600
+        os.close(handle)
+        stop = threading.Event()
+        host = (task_vars or {}).get("inventory_hostname", "")
+        thread = threading.Thread(target=self._follow, args=(path, stop, host), daemon=True)
+        thread.start()
+        try:
+            arguments = {**self._task.args, "progress_file": path}
+            return self._execute_module(module_args=arguments, task_vars=task_vars)
+        finally:
+            stop.set()
+            thread.join(timeout=5)
+            os.unlink(path)
+
+    def _follow(self, path: str, stop: threading.Event, host: str) -> None:
+        with open(path, encoding="utf-8") as f:
+            while True:
+                last = stop.is_set()  # looked at before reading, so that the last lines are not lost
+                for line in f:
+                    display.display(f"    {host} | {line.rstrip()}", color="bright gray")
+                if last:
+                    return
+                stop.wait(self.INTERVAL)

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import pytest
+from modules.aws_calls import error, operations, recorded
+from modules.harness import Failed, contract, run
+
+NAME = "petclinic-rest-instances"
+OWNER = {"handson:cluster": "petclinic-rest-cluster"}
+OPTIONS = {"name": NAME, "launch_template": NAME, "min": 1, "max": 3, "owner": OWNER}
+ABSENT = {**OPTIONS, "state": "absent"}
+
+
+@pytest.fixture
+def template(aws):
+    """The launch template; its image's id."""
+    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
+    aws("ec2").create_launch_template(
+        LaunchTemplateName=NAME, LaunchTemplateData={"ImageId": image, "InstanceType": "t3.medium"}
+    )
+    return image
+
+
+@pytest.fixture
+def read(aws):
+    def read():
+        found = aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[NAME])["AutoScalingGroups"]
+        return found[0] | {"Tags": {t["Key"]: t["Value"] for t in found[0]["Tags"]}} if found else None
+
+    return read
+
+
+@pytest.fixture
+def running(aws):
+    """Return the ids of the instances that run."""
+
+    def running():
+        states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+        found = aws("ec2").describe_instances(Filters=states)["Reservations"]
+        return sorted(i["InstanceId"] for r in found for i in r["Instances"])
+
+    return running
+
+
+def test_contract(aws, template, read, running, default_subnets):
+    contract(
+        "auto_scaling_group",
+        OPTIONS,
+        read,
+        changes=[
+            ({"max": 4}, lambda g: g["MaxSize"], 4),
+            ({"min": 2}, lambda g: (g["MinSize"], g["DesiredCapacity"]), (2, 2)),
+            ({"desired": 3}, lambda g: len(g["Instances"]), 3),
+            ({"health_check_type": "ELB"}, lambda g: g["HealthCheckType"], "ELB"),
+            ({"health_check_grace": 60}, lambda g: g["HealthCheckGracePeriod"], 60),
+            (
+                {"new_instances_protected_from_scale_in": True},
+                lambda g: (g["NewInstancesProtectedFromScaleIn"], {i["ProtectedFromScaleIn"] for i in g["Instances"]}),
+                (True, {True}),
+            ),
+            (
+                {"network": {"mode": "existing", "vpc_id": "vpc-1", "subnet_ids": default_subnets[:1]}},
+                lambda g: g["VPCZoneIdentifier"],
+                default_subnets[0],
+            ),
+            ({"tags": {"team": "vets"}}, lambda g: g["Tags"].get("team"), "vets"),
+        ],
+    )
+    assert running() == []
+
+
+def test_what_is_launched_carries_our_tags_and_follows_the_default_version(aws, template, read, running):
+    made = run("auto_scaling_group", **OPTIONS, tags={"team": "vets"}, desired=2)
+    group = read()
+    assert group["LaunchTemplate"]["Version"] == "$Default"
+    assert group["DesiredCapacity"] == 2 and made["auto_scaling_group"]["desired"] == 2
+    for instance in aws("ec2").describe_instances(InstanceIds=running())["Reservations"][0]["Instances"]:
+        tags = {t["Key"]: t["Value"] for t in instance["Tags"]}
+        assert tags["team"] == "vets" and tags["handson:cluster"] == OWNER["handson:cluster"]
+
+
+def test_a_new_group_starts_with_min_and_a_living_one_keeps_what_it_has(aws, template, read):
+    run("auto_scaling_group", **OPTIONS)
+    assert read()["DesiredCapacity"] == 1
+    aws("autoscaling").set_desired_capacity(AutoScalingGroupName=NAME, DesiredCapacity=3)
+    assert not run("auto_scaling_group", **OPTIONS)["changed"]
+    assert read()["DesiredCapacity"] == 3
+
+
+def test_the_tag_of_ecs_is_no_difference(aws, template, read):
+    run("auto_scaling_group", **OPTIONS)
+    tag = {"ResourceId": NAME, "ResourceType": "auto-scaling-group", "Key": "AmazonECSManaged", "Value": ""}
+    aws("autoscaling").create_or_update_tags(Tags=[{**tag, "PropagateAtLaunch": True}])
+    assert not run("auto_scaling_group", **OPTIONS)["changed"]
+    assert "AmazonECSManaged" in read()["Tags"]
+
+
+def test_an_unchanged_run_is_three_calls(template):
+    run("auto_scaling_group", **OPTIONS)
+    with recorded() as calls:
+        run("auto_scaling_group", **OPTIONS)
+    assert operations(calls) == ["DescribeAutoScalingGroups", "DescribeLaunchTemplates", "DescribeSubnets"]
+
+
+def test_cooldown_and_termination_policies_reach_aws(template, read):
+    """moto 5.2.5 leaves both out of an update, so this looks at what is asked for."""
+    options = {**OPTIONS, "default_cooldown": 120, "termination_policies": ["OldestLaunchTemplate", "Default"]}
+    run("auto_scaling_group", **options)
+    assert read()["DefaultCooldown"] == 120
+    assert read()["TerminationPolicies"] == ["OldestLaunchTemplate", "Default"]
+    assert not run("auto_scaling_group", **options)["changed"]
+    with recorded() as calls:
+        run("auto_scaling_group", **{**options, "default_cooldown": 60, "termination_policies": ["NewestInstance"]})
+    assert dict(calls)["UpdateAutoScalingGroup"] == {
+        "AutoScalingGroupName": NAME,
+        "DefaultCooldown": 60,
+        "TerminationPolicies": ["NewestInstance"],
+    }
+
+
+def test_sizes_that_contradict_each_other(aws, template, read):
+    with pytest.raises(Failed, match="min is 4 and max is 3"):
+        run("auto_scaling_group", **{**OPTIONS, "min": 4})
+    with pytest.raises(Failed, match="desired is 5.*leave desired out"):
+        run("auto_scaling_group", check=True, **OPTIONS, desired=5)
+    assert read() is None
+
+
+def test_a_foreign_group_is_refused_and_not_deleted(aws, template, read, default_subnets):
+    aws("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName=NAME,
+        LaunchTemplate={"LaunchTemplateName": NAME},
+        MinSize=0,
+        MaxSize=1,
+        VPCZoneIdentifier=default_subnets[0],
+    )
+    with pytest.raises(Failed, match="not ours"):
+        run("auto_scaling_group", **OPTIONS)
+    absent = run("auto_scaling_group", **ABSENT)
+    assert not absent["changed"] and absent["foreign"]
+    assert read()["MaxSize"] == 1
+
+
+def test_a_missing_launch_template_names_its_playbook(aws, read):
+    with pytest.raises(Failed, match="no launch template named 'petclinic-rest-instances'.*cluster.yml"):
+        run("auto_scaling_group", **OPTIONS)
+    checked = run("auto_scaling_group", check=True, **OPTIONS)
+    assert checked["changed"] and checked["diff"]["after"]["launch_template"] == NAME
+    network = {"mode": "create", "name": "petclinic-rest-vpc"}
+    checked = run("auto_scaling_group", check=True, **OPTIONS, network=network)
+    assert checked["auto_scaling_group"]["subnets"] == "(known after apply)"
+    assert read() is None
+
+
+def test_a_profile_that_iam_has_only_just_made_is_waited_for(template, read, monkeypatch):
+    refusals = [
+        error(
+            "ValidationError",
+            "You must use a valid fully-formed launch template. Value (petclinic-rest-instance) for parameter "
+            "iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+        )
+    ]
+
+    def refuse_once(real, parameters):
+        if refusals:
+            raise refusals.pop()
+        return real()
+
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    with recorded(CreateAutoScalingGroup=refuse_once) as calls:
+        run("auto_scaling_group", **OPTIONS)
+    assert operations(calls).count("CreateAutoScalingGroup") == 2
+    assert read()["MinSize"] == 1
+
+
+def test_a_lost_reply_is_no_failure(template, read):
+    def lost(real, parameters):
+        real()
+        raise error("AlreadyExists", "AutoScalingGroup by this name already exists")
+
+    with recorded(CreateAutoScalingGroup=lost):
+        assert run("auto_scaling_group", **OPTIONS)["changed"]
+    assert not run("auto_scaling_group", **OPTIONS)["changed"]
+
+
+def test_absent_lets_go_of_protected_instances(aws, template, read, running):
+    run("auto_scaling_group", **OPTIONS, desired=2, new_instances_protected_from_scale_in=True)
+    assert len(running()) == 2
+    busy = [error("ScalingActivityInProgress", "There are one or more scaling activities in progress")]
+
+    def refuse_once(real, parameters):
+        if busy:
+            raise busy.pop()
+        return real()
+
+    with recorded(DeleteAutoScalingGroup=refuse_once) as calls:
+        assert run("auto_scaling_group", **ABSENT)["changed"]
+    names = operations(calls)
+    assert names.index("SetInstanceProtection") < names.index("UpdateAutoScalingGroup")
+    assert names.count("DeleteAutoScalingGroup") == 2
+    assert dict(calls)["DeleteAutoScalingGroup"]["ForceDelete"] is True
+    assert read() is None and running() == []
+
+
+class Deleting:
+    """Shows the group as "Delete in progress" so many times, then as gone."""
+
+    def __init__(self, looks):
+        self.looks = looks
+
+    def __call__(self, real, parameters):
+        self.looks -= 1
+        found = real()
+        if self.looks >= 0:
+            found["AutoScalingGroups"] = [{**found["AutoScalingGroups"][0], "Status": "Delete in progress"}]
+        return found
+
+
+def test_a_group_on_its_way_out_is_waited_for_and_made_anew(aws, template, read, monkeypatch):
+    run("auto_scaling_group", **OPTIONS)
+    shown = Deleting(2)
+
+    def describe(real, parameters):
+        if shown.looks == 0:  # as if it had gone by itself
+            aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=NAME, ForceDelete=True)
+        return shown(real, parameters)
+
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    with recorded(DescribeAutoScalingGroups=describe) as calls:
+        assert run("auto_scaling_group", **OPTIONS)["changed"]
+    assert operations(calls).count("CreateAutoScalingGroup") == 1
+    assert read()["MinSize"] == 1
+
+
+def test_a_group_on_its_way_out_is_waited_for_in_absent(aws, template, read, monkeypatch):
+    run("auto_scaling_group", **OPTIONS)
+    shown = Deleting(2)
+
+    def describe(real, parameters):
+        if shown.looks == 0:
+            aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=NAME, ForceDelete=True)
+        return shown(real, parameters)
+
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    with recorded(DescribeAutoScalingGroups=describe) as calls:
+        assert run("auto_scaling_group", **ABSENT)["changed"]
+    assert "UpdateAutoScalingGroup" not in operations(calls)
+    assert read() is None
+
+
+@pytest.fixture
+def outdated(aws, template):
+    """A group whose instances show an old version (moto 5.2.5 shows the default one); answers for `recorded`."""
+    run("auto_scaling_group", **OPTIONS)
+    aws("ec2").create_launch_template_version(
+        LaunchTemplateName=NAME, LaunchTemplateData={"ImageId": template, "InstanceType": "t3.large"}
+    )
+    aws("ec2").modify_launch_template(LaunchTemplateName=NAME, DefaultVersion="2")
+
+    def describe(real, parameters):
+        found = real()
+        for instance in found["AutoScalingGroups"][0]["Instances"]:
+            instance["LaunchTemplate"] = {"LaunchTemplateName": NAME, "Version": "1"}
+        return found
+
+    return {"DescribeAutoScalingGroups": describe}
+
+
+def test_instances_of_an_old_version_are_named(outdated, running):
+    with recorded(**outdated):
+        again = run("auto_scaling_group", **OPTIONS)
+    assert not again["changed"]
+    assert again["outdated_instances"] == running()
+    assert "instance_refresh" not in again
+
+
+def test_instances_of_an_old_version_are_replaced_once(outdated, running):
+    options = {**OPTIONS, "refresh_instances": True}
+    progress = {"InstanceRefreshes": []}
+    answers = {
+        **outdated,
+        "StartInstanceRefresh": lambda *_: {"InstanceRefreshId": "refresh-1"},
+        "DescribeInstanceRefreshes": lambda *_: progress,
+    }
+    with recorded(**answers) as calls:
+        checked = run("auto_scaling_group", check=True, **options)
+        assert checked["changed"] and checked["instance_refresh"]["started"]
+        assert "StartInstanceRefresh" not in operations(calls)
+        made = run("auto_scaling_group", **options)
+        assert made["changed"] and made["instance_refresh"]["id"] == "refresh-1"
+        assert dict(calls)["StartInstanceRefresh"]["Preferences"] == {
+            "MinHealthyPercentage": 100,
+            "MaxHealthyPercentage": 110,
+            "ScaleInProtectedInstances": "Refresh",
+            "SkipMatching": True,
+        }
+        progress["InstanceRefreshes"] = [
+            {"InstanceRefreshId": "refresh-1", "Status": "InProgress", "PercentageComplete": 50}
+        ]
+        calls.clear()
+        again = run("auto_scaling_group", **options)
+    assert not again["changed"]
+    assert again["instance_refresh"] == {
+        "id": "refresh-1",
+        "status": "InProgress",
+        "percentage_complete": 50,
+        "started": False,
+    }
+    assert "StartInstanceRefresh" not in operations(calls)
+
+
+def test_a_refresh_that_started_since_we_looked_is_no_failure(outdated):
+    def in_progress(*_):
+        raise error("InstanceRefreshInProgress", "An Instance Refresh is already in progress")
+
+    answers = {
+        **outdated,
+        "StartInstanceRefresh": in_progress,
+        "DescribeInstanceRefreshes": lambda *_: {"InstanceRefreshes": []},
+    }
+    with recorded(**answers):
+        again = run("auto_scaling_group", **OPTIONS, refresh_instances=True)
+    assert not again["changed"] and not again["instance_refresh"]["started"]

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import time
+
+import pytest
+from modules.aws_calls import error, operations, recorded
+from modules.harness import Failed, contract, run
+
+OWNER = {"handson:cluster": "petclinic-rest-cluster"}
+NAME = "petclinic-rest-cluster"
+OPTIONS = {"name": NAME, "owner": OWNER}
+ABSENT = {**OPTIONS, "state": "absent"}
+
+
+@pytest.fixture
+def read(aws):
+    def read():
+        found = aws("ecs").describe_clusters(clusters=[NAME], include=["TAGS", "SETTINGS"])["clusters"]
+        if not found or found[0]["status"] == "INACTIVE":
+            return None
+        cluster = found[0]
+        return cluster | {
+            "settings": {s["name"]: s["value"] for s in cluster["settings"]},
+            "tags": {t["key"]: t["value"] for t in cluster.get("tags", [])},
+        }
+
+    return read
+
+
+@pytest.fixture
+def instance(aws):
+    """Register an EC2 instance with the cluster as its agent would; return its id."""
+
+    def instance():
+        image = aws("ec2").describe_images()["Images"][0]["ImageId"]
+        made = aws("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+        aws("ecs").register_container_instance(
+            cluster=NAME, instanceIdentityDocument='{"instanceId": "%s"}' % made, instanceIdentityDocumentSignature="x"
+        )
+        return made
+
+    return instance
+
+
+@pytest.fixture
+def task_definition(aws):
+    container = {"name": "web", "image": "petclinic", "memory": 128, "essential": True}
+    made = aws("ecs").register_task_definition(family="petclinic", containerDefinitions=[container])
+    return made["taskDefinition"]["taskDefinitionArn"]
+
+
+def test_contract(read):
+    contract(
+        "ecs_cluster",
+        OPTIONS,
+        read,
+        changes=[
+            ({"container_insights": "enabled"}, lambda c: c["settings"]["containerInsights"], "enabled"),
+            ({"container_insights": "enhanced"}, lambda c: c["settings"]["containerInsights"], "enhanced"),
+            ({"tags": {"team": "vets"}}, lambda c: c["tags"].get("team"), "vets"),
+        ],
+    )
+
+
+def test_a_deleted_cluster_can_be_made_again(aws, read):
+    run("ecs_cluster", **OPTIONS)
+    run("ecs_cluster", **ABSENT)
+    made = run("ecs_cluster", **OPTIONS)
+    assert made["changed"] and made["cluster"]["status"] == "ACTIVE"
+    assert read()["tags"] == OWNER
+
+
+def test_an_unchanged_run_is_one_call_and_leaves_the_capacity_providers_alone(aws, read):
+    run("ecs_cluster", **OPTIONS)
+    strategy = [{"capacityProvider": "FARGATE", "weight": 1, "base": 0}]
+    aws("ecs").put_cluster_capacity_providers(
+        cluster=NAME, capacityProviders=["FARGATE"], defaultCapacityProviderStrategy=strategy
+    )
+    with recorded() as calls:
+        again = run("ecs_cluster", **OPTIONS)
+    assert operations(calls) == ["DescribeClusters"]
+    assert not again["changed"]
+    assert again["cluster"]["capacity_providers"] == ["FARGATE"]
+    assert again["cluster"]["default_strategy"] == strategy
+    assert again["cluster"]["active_services_count"] == again["cluster"]["running_tasks_count"] == 0
+    assert run("ecs_cluster", **OPTIONS, container_insights="enabled")["changed"]
+    assert read()["capacityProviders"] == ["FARGATE"]
+
+
+def test_a_foreign_cluster_is_refused_and_not_deleted(aws, read):
+    aws("ecs").create_cluster(clusterName=NAME)
+    with pytest.raises(Failed, match="not ours"):
+        run("ecs_cluster", **OPTIONS, container_insights="enabled")
+    absent = run("ecs_cluster", **ABSENT)
+    assert not absent["changed"] and absent["foreign"]
+    assert read()["settings"] == {"containerInsights": "disabled"}
+
+
+def test_a_cluster_that_somebody_made_since_we_looked_is_compared(aws, read):
+    """CreateCluster of a name that is taken answers with the cluster as it is, and no error."""
+
+    def taken(real, parameters):
+        return {"cluster": aws("ecs").describe_clusters(clusters=[NAME])["clusters"][0]}
+
+    seen = []
+
+    def first_look(real, parameters):
+        seen.append(parameters)
+        return {"clusters": [], "failures": []} if len(seen) == 1 else real()
+
+    aws("ecs").create_cluster(clusterName=NAME)
+    with recorded(DescribeClusters=first_look, CreateCluster=taken), pytest.raises(Failed, match="not ours"):
+        run("ecs_cluster", **OPTIONS, container_insights="enabled")
+    aws("ecs").tag_resource(resourceArn=read()["clusterArn"], tags=[{"key": k, "value": v} for k, v in OWNER.items()])
+    seen.clear()
+    with recorded(DescribeClusters=first_look, CreateCluster=taken):
+        run("ecs_cluster", **OPTIONS, container_insights="enabled")
+    assert read()["settings"] == {"containerInsights": "enabled"}
+
+
+def test_services_are_named_and_nothing_is_touched(aws, read, task_definition):
+    run("ecs_cluster", **OPTIONS)
+    for name in ("vets", "owners"):
+        aws("ecs").create_service(cluster=NAME, serviceName=name, taskDefinition=task_definition, desiredCount=0)
+    with pytest.raises(Failed, match="services owners, vets.*teardown_service.yml"):
+        run("ecs_cluster", **ABSENT)
+    assert read()
+    assert run("ecs_cluster", check=True, **ABSENT)["changed"]
+
+
+def test_tasks_without_a_service_are_stopped(aws, read, instance, task_definition):
+    run("ecs_cluster", **OPTIONS)
+    ec2_id = instance()
+    task = aws("ecs").run_task(cluster=NAME, taskDefinition=task_definition)["tasks"][0]["taskArn"]
+
+    def then_the_instance_goes(real, parameters):
+        reply = real()
+        aws("ec2").terminate_instances(InstanceIds=[ec2_id])
+        return reply
+
+    with recorded(StopTask=then_the_instance_goes) as calls:
+        gone = run("ecs_cluster", **ABSENT)
+    assert gone["stopped_tasks"] == [task]
+    assert [p["task"] for name, p in calls if name == "StopTask"] == [task]
+    assert read() is None
+
+
+def test_an_instance_that_terminated_without_a_word_is_deregistered(aws, read):
+    run("ecs_cluster", **OPTIONS)
+    row = {
+        "containerInstanceArn": "arn:aws:ecs:ap-southeast-1:123456789012:container-instance/petclinic-rest-cluster/1",
+        "ec2InstanceId": "i-0123456789abcdef0",
+        "status": "ACTIVE",
+        "agentConnected": False,
+    }
+    with recorded(
+        ListContainerInstances=lambda *_: {"containerInstanceArns": [row["containerInstanceArn"]]},
+        DescribeContainerInstances=lambda *_: {"containerInstances": [row], "failures": []},
+        DeregisterContainerInstance=lambda *_: {"containerInstance": row},
+    ) as calls:
+        gone = run("ecs_cluster", **ABSENT)
+    assert gone["deregistered_instances"] == [row["containerInstanceArn"]]
+    assert dict(calls)["DeregisterContainerInstance"] == {
+        "cluster": NAME,
+        "containerInstance": row["containerInstanceArn"],
+        "force": True,
+    }
+    assert read() is None
+
+
+def test_an_instance_that_lives_on_is_named_when_the_time_is_up(aws, read, instance):
+    run("ecs_cluster", **OPTIONS)
+    ec2_id = instance()
+    started = time.monotonic()
+    with pytest.raises(Failed, match=f"still has 1 container instances after 1 s.*{ec2_id}.*teardown_cluster.yml"):
+        run("ecs_cluster", **ABSENT, delete_timeout=1)
+    assert time.monotonic() - started < 10
+    assert read()
+
+
+def test_capacity_providers_are_taken_off_before_the_cluster_goes(aws, read):
+    run("ecs_cluster", **OPTIONS)
+    aws("ecs").put_cluster_capacity_providers(
+        cluster=NAME,
+        capacityProviders=["FARGATE"],
+        defaultCapacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
+    )
+    refusals = [error("UpdateInProgressException", "busy")]
+
+    def refuse_once(real, parameters):
+        if refusals:
+            raise refusals.pop()
+        return real()
+
+    with recorded(PutClusterCapacityProviders=refuse_once) as calls:
+        run("ecs_cluster", **ABSENT)
+    names = operations(calls)
+    assert names.count("PutClusterCapacityProviders") == 2
+    assert names.index("DeleteCluster") > names.index("PutClusterCapacityProviders")
+    emptied = dict(calls)["PutClusterCapacityProviders"]
+    assert emptied["capacityProviders"] == emptied["defaultCapacityProviderStrategy"] == []
+    assert read() is None

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import pytest
+from modules.harness import Failed, contract, run
+
+OWNER = {"handson:cluster": "petclinic-rest-cluster", "handson:service": "petclinic-rest-service"}
+CLUSTER = "petclinic-rest-cluster"
+FAMILY = "petclinic-rest-task"
+DEPLOYMENT = {"minimum_healthy_percent": 100, "maximum_percent": 200, "threshold_type": "BOUNDED_PERCENT", "threshold_value": 50}
+OPTIONS = {
+    "name": "petclinic-rest-service",
+    "cluster": CLUSTER,
+    "family": FAMILY,
+    "launch_type": "EC2",
+    "desired_count": 2,
+    "load_balancers": [
+        {"target_group": "petclinic-rest-target", "container_name": "petclinic-rest-app", "container_port": 9460}
+    ],
+    "health_check_grace_period": 60,
+    "availability_zone_rebalancing": "ENABLED",
+    "deployment": DEPLOYMENT,
+    "placement_strategy": [{"type": "spread", "field": "attribute:ecs.availability-zone"}],
+    "owner": OWNER,
+    "wait_interval": 0.05,
+    "wait_timeout": 30,
+}
+
+
+def register(aws, memory=1024, image="petclinic"):
+    aws("ecs").register_task_definition(
+        family=FAMILY,
+        requiresCompatibilities=["EC2"],
+        cpu="512",
+        memory=str(memory),
+        containerDefinitions=[
+            {
+                "name": "petclinic-rest-app",
+                "image": image,
+                "memoryReservation": 625,
+                "portMappings": [{"containerPort": 9460, "hostPort": 0}],
+            }
+        ],
+    )
+
+
+@pytest.fixture
+def account(aws, alb, default_subnets):
+    """All that a service stands on: cluster with two container instances, listener, target group, task definition."""
+    elbv2, ec2 = aws("elbv2"), aws("ec2")
+    group = elbv2.create_target_group(Name="petclinic-rest-target", Protocol="HTTP", Port=80, VpcId=alb["VpcId"])
+    arn = group["TargetGroups"][0]["TargetGroupArn"]
+    forward = [{"Type": "forward", "TargetGroupArn": arn}]
+    elbv2.create_listener(LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=forward)
+    aws("ecs").create_cluster(clusterName=CLUSTER)
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    ec2.run_instances(
+        ImageId=image,
+        InstanceType="t2.medium",
+        MinCount=2,
+        MaxCount=2,
+        SubnetId=default_subnets[0],
+        UserData=f"#!/bin/bash\necho ECS_CLUSTER={CLUSTER} >> /etc/ecs/ecs.config\n",
+    )
+    register(aws)
+    return arn
+
+
+@pytest.fixture
+def read(aws, account):
+    def read():
+        found = aws("ecs").describe_services(cluster=CLUSTER, services=[OPTIONS["name"]], include=["TAGS"])["services"]
+        return found[0] if found and found[0]["status"] == "ACTIVE" else None
+
+    return read
+
+
+def test_contract(read):
+    contract(
+        "ecs_service",
+        OPTIONS,
+        read,
+        changes=[
+            ({"desired_count": 3}, lambda s: s["desiredCount"], 3),
+            (
+                {"deployment": {**DEPLOYMENT, "minimum_healthy_percent": 50}},
+                lambda s: s["deploymentConfiguration"]["minimumHealthyPercent"],
+                50,
+            ),
+            (
+                {"deployment": {**DEPLOYMENT, "rollback": False}},
+                lambda s: s["deploymentConfiguration"]["deploymentCircuitBreaker"]["rollback"],
+                False,
+            ),
+            (
+                {"deployment": {**DEPLOYMENT, "threshold_value": 60}},
+                lambda s: s["deploymentConfiguration"]["deploymentCircuitBreaker"]["thresholdConfiguration"]["value"],
+                60,
+            ),
+            ({"health_check_grace_period": 90}, lambda s: s["healthCheckGracePeriodSeconds"], 90),
+            ({"availability_zone_rebalancing": "DISABLED"}, lambda s: s["availabilityZoneRebalancing"], "DISABLED"),
+            ({"enable_execute_command": True}, lambda s: s["enableExecuteCommand"], True),
+            ({"placement_strategy": [{"type": "binpack", "field": "memory"}]}, lambda s: s["placementStrategy"][0]["type"], "binpack"),
+            ({"tags": {"team": "vets"}}, lambda s: {"key": "team", "value": "vets"} in s["tags"], True),
+        ],
+    )
+
+
+def test_a_new_service_shows_its_events_and_ends_steady(read, tmp_path):
+    progress = tmp_path / "progress"
+    result = run("ecs_service", **OPTIONS, progress_file=str(progress))
+    assert result["service"]["running_count"] == 2
+    said = "\n".join(result["events"])
+    for word in ("has started 2 tasks", "registered 2 targets", "has reached a steady state"):
+        assert word in said and word in progress.read_text()
+    assert "0 of 2 tasks running" in progress.read_text()
+
+
+def test_a_new_revision_is_rolled_out_and_keep_leaves_it_alone(aws, read):
+    run("ecs_service", **OPTIONS)
+    register(aws, image="petclinic:2")
+    kept = run("ecs_service", **{**OPTIONS, "task_definition": "keep", "desired_count": "keep"})
+    assert not kept["changed"]
+    result = run("ecs_service", **OPTIONS)
+    assert result["changed"] and read()["taskDefinition"].endswith(":2")
+    assert any("has begun draining" in e for e in result["events"])
+    assert read()["runningCount"] == 2
+    assert run("ecs_service", **{**OPTIONS, "task_definition": f"{FAMILY}:1"})["changed"]
+    assert read()["taskDefinition"].endswith(":1")
+
+
+def test_a_scaled_count_is_kept(aws, read):
+    run("ecs_service", **OPTIONS)
+    aws("ecs").update_service(cluster=CLUSTER, service=OPTIONS["name"], desiredCount=4)
+    assert not run("ecs_service", check=True, **{**OPTIONS, "desired_count": "keep"})["changed"]
+    assert run("ecs_service", **{**OPTIONS, "desired_count": "keep"})["service"]["desired_count"] == 4
+
+
+def test_force_new_deployment_replaces_the_tasks(aws, read):
+    run("ecs_service", **OPTIONS)
+    before = set(aws("ecs").list_tasks(cluster=CLUSTER, serviceName=OPTIONS["name"])["taskArns"])
+    assert run("ecs_service", check=True, **OPTIONS, force_new_deployment=True)["changed"]
+    assert run("ecs_service", **OPTIONS, force_new_deployment=True)["changed"]
+    after = set(aws("ecs").list_tasks(cluster=CLUSTER, serviceName=OPTIONS["name"])["taskArns"])
+    assert len(after) == 2 and not before & after
+
+
+def test_no_room_is_named_with_the_way_out(aws, account):
+    register(aws, memory=3500)
+    with pytest.raises(Failed) as failed:
+        run("ecs_service", **{**OPTIONS, "desired_count": 4, "wait_timeout": 1})
+    assert "not steady after 1 s" in failed.value.result["msg"]
+    assert "insufficient memory" in failed.value.result["causes"][0]["problem"]
+    assert "instances_count" in failed.value.result["causes"][0]["remedy"]
+
+
+def test_a_run_that_was_cut_short_is_waited_for_by_the_next(aws, read):
+    run("ecs_service", **{**OPTIONS, "wait": False})
+    result = run("ecs_service", **OPTIONS)
+    assert not result["changed"] and result["service"]["running_count"] == 2
+
+
+def test_the_cluster_is_gone(aws):
+    assert not run("ecs_service", **OPTIONS, state="absent")["changed"]
+    assert run("ecs_service", check=True, **OPTIONS)["changed"]
+    with pytest.raises(Failed, match="no cluster named.*playbooks/cluster.yml"):
+        run("ecs_service", **OPTIONS)
+
+
+def test_a_foreign_service_is_refused(aws, account):
+    aws("ecs").create_service(cluster=CLUSTER, serviceName=OPTIONS["name"], taskDefinition=FAMILY, desiredCount=1)
+    with pytest.raises(Failed, match="not ours"):
+        run("ecs_service", **OPTIONS)
+    assert run("ecs_service", **OPTIONS, state="absent")["foreign"]
+
+
+def test_in_check_mode_a_coming_revision_is_known_after_apply(read):
+    run("ecs_service", **OPTIONS)
+    checked = run("ecs_service", check=True, **OPTIONS, task_definition_changes=True)
+    assert checked["diff"]["after"]["task_definition"] == "(known after apply)"
+    assert not run("ecs_service", **OPTIONS, task_definition_changes=True)["changed"]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import pytest
+from modules.aws_calls import error, operations, recorded
+from modules.harness import Failed, contract, run
+
+NAME = "/ecs/petclinic-rest-task"
+OPTIONS = {"name": NAME, "retention_days": 14, "owner": {"handson:service": "petclinic-rest-service"}}
+KEY = "arn:aws:kms:ap-southeast-1:123456789012:key/1234"
+
+
+@pytest.fixture
+def read(aws):
+    def read():
+        logs = aws("logs")
+        found = [g for g in logs.describe_log_groups()["logGroups"] if g["logGroupName"] == NAME]
+        if not found:
+            return None
+        return found[0] | {"tags": logs.list_tags_for_resource(resourceArn=found[0]["arn"].removesuffix(":*"))["tags"]}
+
+    return read
+
+
+def test_contract(aws, read):
+    aws("logs").create_log_group(logGroupName=NAME + "-of-another")
+    contract(
+        "log_group",
+        OPTIONS,
+        read,
+        changes=[
+            ({"retention_days": 30}, lambda g: g.get("retentionInDays"), 30),
+            ({"retention_days": 0}, lambda g: g.get("retentionInDays"), None),
+            ({"tags": {"team": "vets"}}, lambda g: g["tags"].get("team"), "vets"),
+        ],
+    )
+    assert [g["logGroupName"] for g in aws("logs").describe_log_groups()["logGroups"]] == [NAME + "-of-another"]
+
+
+def test_an_unchanged_run_makes_two_calls(aws):
+    run("log_group", **OPTIONS)
+    with recorded() as calls:
+        assert not run("log_group", **OPTIONS)["changed"]
+    assert operations(calls) == ["DescribeLogGroups", "ListTagsForResource"]
+
+
+def test_the_key_is_set_changed_and_taken_away(aws, read):
+    """The calls about keys are answered here: the endpoint has none of them."""
+    run("log_group", **OPTIONS, kms_key=KEY)
+    assert read()["kmsKeyId"] == KEY
+    assert not run("log_group", **OPTIONS, kms_key=KEY)["changed"]
+    with recorded(AssociateKmsKey=lambda real, p: {}, DisassociateKmsKey=lambda real, p: {}) as calls:
+        assert run("log_group", **OPTIONS, kms_key=KEY + "5")["changed"]
+        assert run("log_group", **OPTIONS, kms_key="")["changed"]
+    assert ("AssociateKmsKey", {"logGroupName": NAME, "kmsKeyId": KEY + "5"}) in calls
+    assert ("DisassociateKmsKey", {"logGroupName": NAME}) in calls
+
+
+def test_a_foreign_group_is_refused_and_not_deleted(aws, read):
+    aws("logs").create_log_group(logGroupName=NAME)
+    with pytest.raises(Failed, match="not ours"):
+        run("log_group", **OPTIONS)
+    assert run("log_group", **OPTIONS, state="absent")["foreign"]
+    assert read() and "retentionInDays" not in read()
+
+
+def test_a_lost_reply_and_a_busy_group(aws, read, monkeypatch):
+    said = []
+
+    def busy(real, parameters):
+        if not said:
+            said.append("busy")
+            raise error("OperationAbortedException", "conflict")
+        return real()
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with recorded(CreateLogGroup=lambda real, p: (real(), real()), PutRetentionPolicy=busy):
+        assert run("log_group", **OPTIONS)["changed"] and said
+    assert read()["retentionInDays"] == 14
+    assert not run("log_group", **OPTIONS)["changed"]
+
+
+def test_a_retention_that_aws_does_not_have_is_refused(aws, read):
+    with pytest.raises(Failed, match="retention_days must be one of"):
+        run("log_group", **{**OPTIONS, "retention_days": 15})
+    assert read() is None

@@ -17,6 +17,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.preflight import check
 from ansible_collections.handson.ecs.plugins.module_utils.preflight import facts as found
 from ansible_collections.handson.ecs.plugins.module_utils.preflight import variables
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import NOTHING, Fault, Host
+from ansible_collections.handson.ecs.plugins.plugin_utils.in_worker import InWorkerAction
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 #: The groups of the inventory, and the roles whose variables a host of each holds. Roles that are not there (yet) are
@@ -58,7 +59,7 @@ def plain(value: Any) -> Any:
     return str.__str__(str(value))
 
 
-class ActionModule(ActionBase):
+class ActionModule(InWorkerAction):
     """Gather, check, ask, report."""
 
     TRANSFERS_FILES = False
@@ -68,7 +69,7 @@ class ActionModule(ActionBase):
     _VALID_ARGS = frozenset({"scope"})
 
     def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+        result = ActionBase.run(self, tmp, task_vars)
         task_vars = task_vars or {}
         scope = str(self._task.args.get("scope", "all"))
         if scope not in ("all", "account"):
@@ -86,8 +87,10 @@ class ActionModule(ActionBase):
             faults += checks.check_account(hosts)
 
         types: dict[str, Any] = {}
+        result["standing"] = []
         for facts, those, questions in self._ask(hosts, scope, task_vars):
             faults += checks.check_facts(those, facts, scope)
+            result["standing"] += found.standing(those, facts)
             if facts.get("instance_types") is not None:
                 types |= {name: facts["instance_types"].get(name) for name in questions["instance_types"]}
         if scope == "all":
@@ -106,7 +109,8 @@ class ActionModule(ActionBase):
             options = {}
             if spec_file.is_file():
                 spec = plain(self._loader.load_from_file(str(spec_file), cache="none"))
-                options = spec.get("argument_specs", {}).get("main", {}).get("options") or {}
+                entries = spec.get("argument_specs") or {}
+                options = next(iter(entries.values()), {}).get("options") or {}
             read[file.parents[1].name] = (defaults, options)
         return read
 
@@ -190,11 +194,7 @@ class ActionModule(ActionBase):
         given = before if isinstance(before, list) else [before] if before else []
         self._task.environment = [*given, environment]
         try:
-            facts = self._execute_module(
-                module_name="handson.ecs.preflight_info",
-                module_args=questions,
-                task_vars=task_vars,
-            )
+            facts = self.run_module("preflight_info", dict(questions), task_vars)
         finally:
             self._task.environment = before
         facts = plain(facts)

@@ -30,3 +30,9 @@ class CallbackModule(Default):
 
     def v2_playbook_on_include(self, included_file):
         """Say nothing."""
+
+    def v2_runner_on_ok(self, result):
+        """Show the warnings of a result that is itself hidden: the default would hide them with it."""
+        if not self.get_option("display_ok_hosts") and not result.result.get("changed", False):
+            self._handle_warnings_and_exception(result)
+        super().v2_runner_on_ok(result)

@@ -38,6 +38,25 @@ options:
     type: list
     elements: str
     default: []
+  listeners:
+    description: Load balancers, and the ports on which one should listen.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      load_balancer:
+        description: Name of the load balancer.
+        type: str
+        required: true
+      port:
+        description: Port of the listener.
+        type: int
+        required: true
+  clusters:
+    description: Names of ECS clusters.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: It only reads.
@@ -99,6 +118,17 @@ parameters:
   description: By name, the value, or null where there is no such parameter. Null as above.
   returned: always
   type: dict
+listeners:
+  description: Those that stand. Null as above.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{load_balancer: petclinic-rest-alb, port: 80}]
+clusters:
+  description: Those that are active. Null as above.
+  returned: always
+  type: list
+  elements: str
 problems:
   description: The calls that failed.
   returned: always
@@ -209,7 +239,8 @@ class Questions:
         """Ask all that the options ask for."""
         options = self.module.params
         answer = {"account": "", "arn": "", "region": self.region or "", "endpoint": "", "instance_types": None,
-                  "subnets": None, "default_subnets": None, "parameters": None}  # fmt: skip
+                  "subnets": None, "default_subnets": None, "parameters": None, "listeners": None,
+                  "clusters": None}  # fmt: skip
         answer.update(self.ask("sts:GetCallerIdentity", self.identity) or self.reached)
         if options["instance_types"]:
             answer["instance_types"] = self.ask(
@@ -223,6 +254,12 @@ class Questions:
             answer["default_subnets"] = self.ask("ec2:DescribeSubnets", lambda: self.subnets(default))
         if options["parameters"]:
             answer["parameters"] = self.ask("ssm:GetParameter", lambda: self.parameters(options["parameters"]))
+        if options["listeners"]:
+            answer["listeners"] = self.ask(
+                "elasticloadbalancing:DescribeListeners", lambda: self.listeners(options["listeners"])
+            )
+        if options["clusters"]:
+            answer["clusters"] = self.ask("ecs:DescribeClusters", lambda: self.clusters(options["clusters"]))
         return {**answer, "problems": self.problems}
 
     def identity(self):
@@ -268,8 +305,27 @@ class Questions:
                 values[name] = None
         return values
 
+    def listeners(self, wanted):
+        elbv2, found = self.client("elbv2"), []
+        for name in sorted({w["load_balancer"] for w in wanted}):
+            try:
+                balancers = elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]
+            except sdk.ClientError as e:
+                if e.response["Error"]["Code"] != "LoadBalancerNotFound":
+                    raise
+                continue
+            for balancer in balancers:
+                ports = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+                found += [{"load_balancer": name, "port": listener["Port"]} for listener in ports]
+        return found
+
+    def clusters(self, names):
+        found = self.client("ecs").describe_clusters(clusters=names[:100])["clusters"]
+        return sorted(c["clusterName"] for c in found if c["status"] == "ACTIVE")
+
 
 def main():
+    listener = {"load_balancer": {"type": "str", "required": True}, "port": {"type": "int", "required": True}}
     strings = {"type": "list", "elements": "str", "default": []}
     module = AnsibleAWSModule(
         argument_spec={
@@ -277,6 +333,8 @@ def main():
             "subnet_ids": strings,
             "default_subnets": {"type": "bool", "default": False},
             "parameters": strings,
+            "listeners": {"type": "list", "elements": "dict", "options": listener, "default": []},
+            "clusters": strings,
         },
         supports_check_mode=True,
     )

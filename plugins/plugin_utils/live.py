@@ -10,36 +10,32 @@ import tempfile
 import threading
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+from ansible_collections.handson.ecs.plugins.plugin_utils.in_worker import InWorkerAction
 
 display = Display()
 
 
-class LiveAction(ActionBase):
+class LiveAction(InWorkerAction):
     """Runs the module of the same name and shows the lines it writes to `progress_file`, as they come.
 
     Works where module and controller share a file system (connection: local); elsewhere the lines are not shown.
     """
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = True
-
     #: Seconds between two looks at the file.
     INTERVAL = 0.3
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def run_module(self, name: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         handle, path = tempfile.mkstemp(prefix="handson-progress-")  # mode 0600
         os.close(handle)
         stop = threading.Event()
-        host = (task_vars or {}).get("inventory_hostname", "")
-        thread = threading.Thread(target=self._follow, args=(path, stop, host), daemon=True)
+        thread = threading.Thread(
+            target=self._follow, args=(path, stop, task_vars.get("inventory_hostname", "")), daemon=True
+        )
         thread.start()
         try:
-            arguments = {**self._task.args, "progress_file": path}
-            return self._execute_module(module_args=arguments, task_vars=task_vars)
+            return super().run_module(name, {**arguments, "progress_file": path}, task_vars)
         finally:
             stop.set()
             thread.join(timeout=5)

@@ -4,7 +4,7 @@
 """What the read-only calls found, held against the inventory.
 
 `facts` is what the module `preflight_info` returns: {account, arn, region, endpoint, instance_types, subnets,
-default_subnets, parameters, problems}. A key is None where its call was not made or failed.
+default_subnets, parameters, listeners, clusters, problems}. A key is None where its call was not made or failed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,26 @@ def questions(hosts: list[Host], everyone: list[Host]) -> dict[str, Any]:
                 if not c.text("instances_image_id") and c.text("instances_image_parameter").startswith("/")
             }
         ),
+        "listeners": [
+            {"load_balancer": name, "port": port}
+            for name, port in sorted({listener_of(h) for h in hosts if h.kind == "service"} - {None})
+        ],
+        "clusters": sorted({h.text("cluster_name") for h in hosts if h.kind == "service"} - {""}),
     }
+
+
+def listener_of(service: Host) -> tuple[str, int] | None:
+    """Return (load balancer, port) of the listener that a service hangs on, or None where that can't be told."""
+    name, port = service.text("load_balancer_name"), service.text("load_balancer_service_port")
+    return (name, int(port)) if name and port.isdigit() else None
+
+
+def standing(hosts: list[Host], facts: Mapping[str, Any]) -> list[str]:
+    """Return the services whose cluster and listener stand already, so that they need not wait for those."""
+    listening = {(x["load_balancer"], x["port"]) for x in facts.get("listeners") or []}
+    active = facts.get("clusters") or []
+    services = [h for h in hosts if h.kind == "service"]
+    return [h.name for h in services if listener_of(h) in listening and h.text("cluster_name") in active]
 
 
 def check_problems(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:

@@ -30,9 +30,11 @@ from ansible.plugins.action import ActionBase
 
 try:  # loaded before the fork, for all workers
     import boto3  # noqa: F401
+    import botocore.loaders
+    import botocore.session
     from ansible_collections.amazon.aws.plugins.module_utils import modules  # noqa: F401
 except ImportError:
-    pass  # the module says what is missing
+    botocore = None  # the module says what is missing
 
 try:
     # Marked for tests, but the one place that knows how arguments reach a module in each version of ansible-core;
@@ -42,6 +44,43 @@ except ImportError:
     patch_module_args = None
 
 COLLECTION = "ansible_collections.handson.ecs.plugins.modules"
+
+#: The services whose descriptions every run reads. Each client of each worker would parse them anew, EC2's for 0.2 s.
+SERVICES = ("sts", "ec2", "elbv2", "ecs", "iam", "ssm", "autoscaling", "ecr", "logs")
+
+
+def warm() -> Any:
+    """Return a loader of the SDK's own data files that has read those of SERVICES, or None without the SDK.
+
+    It holds API descriptions, partitions and retry rules: the same for every caller, region and account. Credentials,
+    profiles and configuration are no part of it; every session still finds those for itself.
+    """
+    if botocore is None:
+        return None
+    loader = botocore.loaders.create_loader()
+    session = botocore.session.Session()
+    session.register_component("data_loader", loader)
+    for service in SERVICES:
+        # A client is the one list of what a client reads. It is thrown away, and its keys open nothing.
+        session.create_client(service, "us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
+    return loader
+
+
+LOADER = warm()
+
+
+@contextlib.contextmanager
+def warm_sessions() -> Iterator[None]:
+    """Let the sessions made in this worker use LOADER, unless the user keeps data files of their own."""
+    if LOADER is None or os.environ.get("AWS_DATA_PATH"):
+        yield
+        return
+    before = botocore.session.create_loader
+    botocore.session.create_loader = lambda path=None: before(path) if path else LOADER
+    try:
+        yield
+    finally:
+        botocore.session.create_loader = before
 
 
 class InWorkerAction(ActionBase):
@@ -67,7 +106,7 @@ class InWorkerAction(ActionBase):
         module = importlib.import_module(f"{COLLECTION}.{short}")
         out = io.StringIO()
         try:
-            with self._environment(), patch_module_args(arguments), contextlib.redirect_stdout(out):
+            with self._environment(), warm_sessions(), patch_module_args(arguments), contextlib.redirect_stdout(out):
                 module.main()
         except SystemExit:
             pass

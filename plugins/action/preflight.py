@@ -180,7 +180,8 @@ class ActionModule(InWorkerAction):
         alike: dict[tuple[Any, ...], list[Host]] = {}
         for host in hosts:
             environment = host.values.get("aws_environment")
-            if host.deployed and isinstance(environment, dict):
+            # Without a region there is no AWS to ask, and that it is missing is a fault already.
+            if host.deployed and isinstance(environment, dict) and host.text("aws_region").strip():
                 alike.setdefault(tuple(sorted((str(k), str(v)) for k, v in environment.items())), []).append(host)
         for way, those in alike.items():
             questions = found.questions(those, hosts) if scope == "all" else {}

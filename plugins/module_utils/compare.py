@@ -38,9 +38,10 @@ def foreign_because(tags: Mapping[str, str], owner: Mapping[str, Any]) -> str | 
 def tags_to_dict(tags: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     """Turn AWS's list of pairs into a dictionary: `Key`/`Value` (most services) or `key`/`value` (ECS).
 
-    AWS's own tags (`aws:…`) are left out: nobody can set them, so they can't be drift.
+    AWS's own tags (`aws:…`) are left out: nobody can set them, so they can't be drift. A tag without a value (ECS's
+    is optional) has an empty one.
     """
-    pairs = ((t.get("Key", t.get("key")), t.get("Value", t.get("value"))) for t in tags or [])
+    pairs = ((t.get("Key", t.get("key")), t.get("Value", t.get("value")) or "") for t in tags or [])
     return {k: v for k, v in pairs if k and not k.startswith("aws:")}
 
 

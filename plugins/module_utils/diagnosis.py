@@ -28,20 +28,28 @@ class Cause:
 #: (pattern in a stopped task's or container's reason, remedy). The first match counts.
 STOPPED = (
     (
-        r"CannotPullContainerError|ImageNotFound|pull access denied|manifest unknown",
+        r"exec format error|no matching manifest for|descriptor matching platform",
+        "The image is built for another processor architecture than the instance's. Build it for that of instances_type "
+        "(image_platform, such as linux/amd64).",
+    ),
+    (
+        r"CannotPullContainerError|ImageNotFound|pull access denied|manifest unknown|unable to .*registry auth",
         "The image cannot be pulled. Is it pushed (playbooks/image.yml), is image_reference right, does the instance "
         "reach the registry, and may the execution role read it?",
+    ),
+    (
+        r"(ResourceInitializationError|Cannot(Start|Create)ContainerError).*"
+        r"(logging driver|logger|log (stream|group|driver)|cloudwatch|awslogs)",
+        "The log driver cannot start. Does the log group task_definition_log_group exist, in this region, and may the "
+        "execution role write to it?",
     ),
     (
         r"ResourceInitializationError.*(secret|ssm|parameter)|unable to (pull|retrieve) secret|AccessDenied.*(secret|ssm)",
         "A secret cannot be read. Check the ARNs in task_definition_secrets, and that the execution role may read them.",
     ),
     (
-        r"ResourceInitializationError.*(log|cloudwatch)|CannotStartContainerError.*awslogs",
-        "The log driver cannot start. Does the log group task_definition_log_group exist, in this region?",
-    ),
-    (
-        r"OutOfMemory|OOM",
+        # Not in the middle of a name such as "chatroom".
+        r"OutOfMemory|\bOOM",
         "The container used more memory than its hard limit. Raise task_definition_memory or "
         "task_definition_memory_limit.",
     ),
@@ -55,12 +63,20 @@ STOPPED = (
         "The container does not start. Look at task_definition_command and at the image's entry point.",
     ),
     (
-        r"Essential container in task exited|exited",
-        "The program ended. Its log says why: log group task_definition_log_group.",
+        r"Host EC2 \(instance|spot|instance .*(terminated|stopped)",
+        "The instance under the task went away. ECS starts the task elsewhere if there is room; otherwise raise "
+        "instances_count.",
     ),
 )
 
-#: (pattern in a service event, problem in short or None for the event itself, remedy)
+#: The rest: a container that ended by itself.
+EXITED = re.compile(r"Essential container in task exited|exited", re.IGNORECASE)
+
+#: Stop codes of tasks that somebody or the scheduler wanted to stop: their containers end too, and that is no cause.
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+WANTED = {"UserInitiated", "ServiceSchedulerInitiated"}
+
+#: (pattern in a service event, remedy)
 EVENTS = (
     (
         r"unable to place a task.*(insufficient memory|insufficient CPU|already using a port|No Container Instances)",
@@ -72,7 +88,12 @@ EVENTS = (
         "No container instance meets all requirements: room, ports, attributes, placement constraints.",
     ),
     (
-        r"unable to assume the role|unable to register targets|unable to consistently start",
+        r"unable to consistently start tasks",
+        "Tasks end soon after their start. Stopped tasks keep their reason for an hour: in the console under the service, "
+        "tab Tasks, desired status Stopped.",
+    ),
+    (
+        r"unable to assume the role|unable to register targets|could not launch|unable to stop or start tasks",
         "Read the event: ECS names what it may not or cannot do.",
     ),
     (
@@ -83,24 +104,43 @@ EVENTS = (
 )
 
 
-def from_stopped_tasks(tasks: Iterable[Mapping[str, Any]]) -> list[Cause]:
-    """Return the causes that stopped tasks (DescribeTasks) tell. A task that the scheduler stopped tells nothing."""
+def from_stopped_tasks(
+    tasks: Iterable[Mapping[str, Any]], log_groups: Mapping[str, str] | None = None
+) -> list[Cause]:
+    """Return the causes that stopped tasks (DescribeTasks) tell.
+
+    A task that a person or the scheduler stopped tells nothing, unless it was for its health. `log_groups` are the log
+    groups of the containers, by container name, where they are known.
+    """
     causes: list[Cause] = []
     for task in tasks:
         reason = task.get("stoppedReason") or ""
-        if task.get("stopCode") == "ServiceSchedulerInitiated" and "health check" not in reason:
+        unhealthy = "health check" in reason
+        if task.get("stopCode") in WANTED and not unhealthy:
             continue
-        said = [reason]
+        said, ended = [reason], []
         for container in task.get("containers") or []:
-            code = container.get("exitCode")
-            if code or container.get("reason"):
-                ended = f" exited with code {code}" if code is not None else ""
-                said.append(f"container {container.get('name')}{ended}: {container.get('reason') or 'no reason given'}")
+            code, why = container.get("exitCode"), container.get("reason")
+            if why and why == reason:
+                continue
+            # Who is stopped for its health ends by SIGTERM, and an exit code says nothing.
+            if why or (code is not None and not unhealthy):
+                ended.append(container.get("name"))
+                exited = f" exited with code {code}" if code is not None else ""
+                said.append(f"container {container.get('name')}{exited}{f': {why}' if why else ''}")
         text = "; ".join(s for s in said if s)
-        remedy = _first(STOPPED, text)
+        remedy = _first(STOPPED, text) or (_look_at_log(ended, log_groups or {}) if EXITED.search(text) else None)
         if text and remedy:
             causes.append(Cause(f"A task stopped: {text}", remedy))
     return _unique(causes)
+
+
+def _look_at_log(containers: list[Any], log_groups: Mapping[str, str]) -> str:
+    groups = sorted({log_groups[name] for name in containers if name in log_groups})
+    if not groups:
+        return "The program ended. Its log says why: log group task_definition_log_group."
+    commands = " and ".join(f"aws logs tail {group} --since 1h" for group in groups)
+    return f"The program ended. Its log group (task_definition_log_group) says why: {commands}"
 
 
 def from_targets(descriptions: Iterable[Mapping[str, Any]]) -> list[Cause]:
@@ -117,6 +157,11 @@ def from_targets(descriptions: Iterable[Mapping[str, Any]]) -> list[Cause]:
             remedy = (
                 "It does not answer in time. Do the security group's rules let the load balancer in, does the program "
                 "listen on task_definition_container_port, and does it answer within target_group_health_check_timeout?"
+            )
+        elif health.get("Reason") == "Target.FailedHealthChecks":
+            remedy = (
+                "No connection, or no proper answer. Does the program listen on task_definition_container_port, on all "
+                "addresses (0.0.0.0), and speak target_group_protocol?"
             )
         else:
             remedy = "Compare target_group_health_check_path and target_group_health_check_matcher with its answer."
@@ -138,9 +183,13 @@ def _first(table: Iterable[tuple[str, str]], text: str) -> str | None:
     return next((remedy for pattern, remedy in table if re.search(pattern, text, re.IGNORECASE | re.DOTALL)), None)
 
 
+#: What differs between tasks that fail alike: ids, instances, addresses, ports.
+_DIFFERS = re.compile(r"[0-9a-f]{8,}|i-[0-9a-f]+|\d+\.\d+\.\d+\.\d+|:\d+\b|\(port \d+\)")
+
+
 def _unique(causes: list[Cause], most: int = 3) -> list[Cause]:
-    """Keep one cause of a kind (ids and ports differ from task to task) and no more than `most`."""
+    """Keep one cause of a kind and no more than `most`."""
     kept: dict[str, Cause] = {}
     for cause in causes:
-        kept.setdefault(re.sub(r"[0-9a-f]{8,}|i-[0-9a-f]+|:\d+", "", cause.problem), cause)
+        kept.setdefault(_DIFFERS.sub("", cause.problem), cause)
     return list(kept.values())[:most]

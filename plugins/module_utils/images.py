@@ -75,7 +75,7 @@ def identities(image_digest: str | None, manifest: Mapping[str, Any]) -> set[str
     """Return the digests by which Docker may know the image of a single manifest.
 
     Docker's classic image store calls an image by the digest of its configuration, the containerd store (the default
-    since Docker 29) by that of its manifest.
+    of new installations since Docker 29) by that of its manifest.
     """
     config = (manifest.get("config") or {}).get("digest")
     return {d for d in (image_digest, config) if d}

@@ -18,7 +18,15 @@ COVERED: dict[str, frozenset[str]] = {
     "autoscaling": frozenset({"autoscalinggroup"}),
     "elasticloadbalancing": frozenset({"loadbalancer", "targetgroup", "listener", "listener-rule"}),
     "ecs": frozenset(
-        {"cluster", "service", "task", "task-definition", "capacity-provider", "container-instance", "service-deployment"}
+        {
+            "cluster",
+            "service",
+            "task",
+            "task-definition",
+            "capacity-provider",
+            "container-instance",
+            "service-deployment",
+        }
     ),
     "iam": frozenset({"role", "instance-profile", "policy"}),
     "ecr": frozenset({"repository"}),

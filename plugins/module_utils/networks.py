@@ -40,7 +40,9 @@ def check(cidr: str, subnet_cidrs: Sequence[str], zones: Sequence[str]) -> None:
             "or none for the first ones of the region."
         )
     if zones and len(set(zones)) < 2:
-        raise ValueError(f"network_availability_zones names only {zones[0]}; a load balancer needs subnets in two zones.")
+        raise ValueError(
+            f"network_availability_zones names only {zones[0]}; a load balancer needs subnets in two zones."
+        )
 
 
 def _block(variable: str, text: str) -> ipaddress.IPv4Network:
@@ -64,8 +66,8 @@ def zones_for(subnet_cidrs: Sequence[str], there: Mapping[str, str], zones: Sequ
         if cidr not in chosen:
             if len(zones) < 2:
                 raise ValueError(
-                    f"The region offers {len(zones)} availability zones for a load balancer's two subnets. Name zones in "
-                    "network_availability_zones, or choose another aws_region."
+                    f"The region offers {len(zones)} availability zones for a load balancer's two subnets. Name zones "
+                    "in network_availability_zones, or choose another aws_region."
                 )
             used = list(chosen.values())
             chosen[cidr] = min(zones, key=used.count)
@@ -73,7 +75,7 @@ def zones_for(subnet_cidrs: Sequence[str], there: Mapping[str, str], zones: Sequ
 
 
 def first_zones(zones: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the names of a region's usable zones (DescribeAvailabilityZones), sorted, without local and opt-in ones."""
+    """Return the names of a region's usable zones (DescribeAvailabilityZones), sorted. Local zones are none."""
     return sorted(
         z["ZoneName"]
         for z in zones

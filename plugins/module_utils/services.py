@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.task_definitions import from_aws
 
@@ -45,6 +45,32 @@ def deployment_to_aws(deployment: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def deployment_wanted(option: Mapping[str, Any], seen: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the `deployment` option with what it leaves to ECS taken over from the live service.
+
+    An open threshold is no drift, whatever the service has, and an update must repeat it, since a circuit breaker in a
+    request replaces the whole one.
+    """
+    wanted = dict(option)
+    if wanted.get("threshold_type") is None or wanted.get("threshold_value") is None:
+        for key in ("threshold_type", "threshold_value"):
+            wanted[key] = (seen or {}).get(key)
+    return wanted
+
+
+def strategy(rules: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """Return a capacity provider strategy with the API's defaults (weight 0, base 0), by name."""
+    rows = [
+        {
+            "capacity_provider": r["capacity_provider"],
+            "weight": int(r.get("weight") or 0),
+            "base": int(r.get("base") or 0),
+        }
+        for r in rules or []
+    ]
+    return sorted(rows, key=lambda r: r["capacity_provider"])
+
+
 def network_from_aws(service: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return {subnets, security_groups, assign_public_ip} of an awsvpc service, ids sorted, or None."""
     vpc = (service.get("networkConfiguration") or {}).get("awsvpcConfiguration")
@@ -82,7 +108,7 @@ def service_from_aws(service: Mapping[str, Any]) -> dict[str, Any]:
         "running_count": service.get("runningCount"),
         "pending_count": service.get("pendingCount"),
         "launch_type": service.get("launchType"),
-        "capacity_provider_strategy": [from_aws(s) for s in service.get("capacityProviderStrategy") or []],
+        "capacity_provider_strategy": strategy(map(from_aws, service.get("capacityProviderStrategy") or [])),
         "scheduling_strategy": service.get("schedulingStrategy", "REPLICA"),
     }
     if service.get("deploymentConfiguration"):
@@ -105,10 +131,16 @@ def service_from_aws(service: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def placement(rule: Mapping[str, Any]) -> dict[str, str]:
-    """Return a placement strategy or constraint in one spelling. ECS lower-cases `instanceId` in some answers."""
-    out = {k: v for k, v in rule.items() if v is not None}
-    if str(out.get("field", "")).lower() in ("instanceid", "host"):
+    """Return a placement strategy or constraint in one spelling.
+
+    ECS lower-cases `instanceId` in some answers, takes `host` for the same, and binpack's field in any case.
+    """
+    out = {k: v for k, v in rule.items() if v not in (None, "")}
+    field = str(out.get("field", "")).lower()
+    if field in ("instanceid", "host"):
         out["field"] = "instanceId"
+    elif field in ("cpu", "memory"):
+        out["field"] = field
     return out
 
 
@@ -131,19 +163,47 @@ def is_steady(service: Mapping[str, Any]) -> bool:
 def failed_reason(service: Mapping[str, Any], deployment_id: str | None) -> str | None:
     """Return why the deployment with that id failed, or None as long as it has not.
 
-    It failed when ECS says so, or when it is no longer the primary one: a roll-back makes a new deployment of the old
-    revision.
+    It failed when ECS says so, or when it is no longer the primary one: ECS rolled back, or another deployment took its
+    place.
     """
+    if deployment_id is None or not primary(service):
+        return None
     for deployment in service.get("deployments") or []:
         if deployment["id"] == deployment_id:
             if deployment.get("rolloutState") == "FAILED":
                 return deployment.get("rolloutStateReason") or "ECS gave no reason."
-            if deployment.get("status") != "PRIMARY":
-                return f"ECS replaced it by {primary(service).get('id')} ({primary(service).get('rolloutStateReason')})"
-            return None
-    if deployment_id and primary(service):
-        return f"ECS replaced it by {primary(service)['id']} ({primary(service).get('rolloutStateReason')})"
-    return None
+            if deployment.get("status") == "PRIMARY":
+                return None
+    said = primary(service).get("rolloutStateReason")
+    return f"ECS replaced it by {primary(service)['id']}{f' ({said})' if said else ''}."
+
+
+def rolls_back(service: Mapping[str, Any]) -> bool:
+    """Tell whether ECS is asked to roll a failed deployment back, and has one to go back to."""
+    breaker = (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
+    return bool(breaker.get("enable") and breaker.get("rollback")) and len(service.get("deployments") or []) > 1
+
+
+def rolled_back(service: Mapping[str, Any], deployment_id: str | None) -> bool:
+    """Tell whether ECS gave the deployment with that id up and went back to an earlier one.
+
+    The primary deployment's reason says so until the roll-back is done, and an event says so from then on.
+    """
+    now = primary(service)
+    if not now or now.get("id") == deployment_id:
+        return False
+    if "rolling back" in (now.get("rolloutStateReason") or ""):
+        return True
+    return any(f"rolling back to deployment {now['id']}" in e.get("message", "") for e in service.get("events") or [])
+
+
+def settled_events(service: Mapping[str, Any]) -> set[str]:
+    """Return the ids of the events up to the last steady state: those that tell nothing about what goes on now."""
+    events = service.get("events") or []
+    for i, event in enumerate(events):  # newest first
+        if event.get("message", "").endswith("has reached a steady state."):
+            return {e["id"] for e in events[i:]}
+    return set()
 
 
 def new_events(service: Mapping[str, Any], seen: set[str]) -> list[dict[str, Any]]:

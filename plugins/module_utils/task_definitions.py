@@ -19,7 +19,11 @@ VERBATIM = {"environment", "secrets", "docker_labels", "options", "driver_opts",
 #: Keys whose lists have no order.
 UNORDERED = {"port_mappings", "secret_options", "requires_compatibilities", "mount_points", "ulimits", "extra_hosts"}
 #: Names of environment variables whose values are not shown.
-SECRET_NAME = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY", re.IGNORECASE)
+SECRET_NAME = re.compile(r"PASS(WORD|WD|PHRASE)?|(^|_)PWD$|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY", re.IGNORECASE)
+#: A URL with a password in it, under whatever name.
+SECRET_VALUE = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+#: What stands for nothing: ECS adds some of these (`secretOptions: []`, `host: {}`) and leaves others out.
+EMPTY = (None, "", [], {})
 
 
 def camel(name: str) -> str:
@@ -43,9 +47,14 @@ def to_aws(value: Any, verbatim: bool = False) -> Any:
 
 
 def from_aws(value: Any, verbatim: bool = False) -> Any:
-    """Turn the keys of what the API describes into the options', except those below VERBATIM."""
+    """Turn the keys of what the API describes into the options', except those below VERBATIM.
+
+    Empty values are left out, also in the depth: ECS fills them in (`secretOptions: []` of every log configuration,
+    `host: {}` of every volume), and an option that is not given means the same.
+    """
     if isinstance(value, Mapping):
-        return {k if verbatim else snake(k): from_aws(v, verbatim or snake(k) in VERBATIM) for k, v in value.items()}
+        out = {k if verbatim else snake(k): from_aws(v, verbatim or snake(k) in VERBATIM) for k, v in value.items()}
+        return out if verbatim else {k: v for k, v in out.items() if v not in EMPTY}
     if isinstance(value, (list, tuple)):
         return [from_aws(v, verbatim) for v in value]
     return value
@@ -63,20 +72,21 @@ def container_to_aws(container: Mapping[str, Any]) -> dict[str, Any]:
 
 def normal_container(container: Mapping[str, Any], network_mode: str) -> dict[str, Any]:
     """Return one container, given as an option, in normal form: no defaults, no order where order means nothing."""
-    out = {k: v for k, v in container.items() if v not in (None, "", [], {})}
+    out = {k: _plain(v, k in VERBATIM) for k, v in container.items()}
     out["essential"] = bool(container.get("essential", True))
     out["environment"] = {str(k): _text(v) for k, v in (container.get("environment") or {}).items()}
     out["secrets"] = {str(k): str(v) for k, v in (container.get("secrets") or {}).items()}
     out["port_mappings"] = [_normal_port(p, network_mode) for p in container.get("port_mappings") or []]
-    if "health_check" in out:
-        out["health_check"] = {"interval": 30, "timeout": 5, "retries": 3, **_given(out["health_check"])}
+    if out.get("health_check"):
+        check = {"interval": 30, "timeout": 5, "retries": 3, **out["health_check"]}
+        out["health_check"] = {k: v if k == "command" else int(v) for k, v in check.items()}
     for key in ("cpu", "memory", "memory_reservation", "stop_timeout", "start_timeout"):
-        if out.get(key) is not None:
+        if out.get(key) not in EMPTY:
             out[key] = int(out[key])
     if out.get("cpu") == 0:
         del out["cpu"]
     out = {k: _sorted(k, v) for k, v in out.items()}
-    return {k: v for k, v in out.items() if v not in (None, "", [], {})}
+    return {k: v for k, v in out.items() if v not in EMPTY}
 
 
 def container_from_aws(container: Mapping[str, Any], network_mode: str) -> dict[str, Any]:
@@ -112,7 +122,10 @@ def masked(containers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """
     shown = {}
     for name, container in containers.items():
-        environment = {k: _hide(v) if SECRET_NAME.search(k) else v for k, v in container.get("environment", {}).items()}
+        environment = {
+            k: _hide(v) if SECRET_NAME.search(k) or SECRET_VALUE.search(v) else v
+            for k, v in container.get("environment", {}).items()
+        }
         shown[name] = {**container, **({"environment": environment} if environment else {})}
     return shown
 
@@ -122,17 +135,26 @@ def _hide(value: str) -> str:
 
 
 def _normal_port(port: Mapping[str, Any], network_mode: str) -> dict[str, Any]:
-    out = _given(port)
-    out["container_port"] = int(out["container_port"])
+    out = {k: v for k, v in port.items() if v not in EMPTY}
     out["protocol"] = out.get("protocol", "tcp")
-    # Left open, the host port is the container's own in awsvpc and host mode, and Docker's choice (0) in bridge mode.
-    fixed = network_mode in ("awsvpc", "host")
-    out["host_port"] = int(out.get("host_port") or (out["container_port"] if fixed else 0))
+    if "container_port" in out:  # a container_port_range has none
+        out["container_port"] = int(out["container_port"])
+        # Left open, the host port is the container's own in awsvpc and host mode, and Docker's choice (0) in bridge mode.
+        fixed = network_mode in ("awsvpc", "host")
+        out["host_port"] = int(out.get("host_port") or 0) or (out["container_port"] if fixed else 0)
     return out
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in values.items() if v is not None}
+def _plain(value: Any, verbatim: bool) -> Any:
+    """Leave out what is empty in the depth; below VERBATIM every value is text, as the API wants it."""
+    if isinstance(value, Mapping):
+        if verbatim:
+            return {str(k): _text(v) for k, v in value.items() if v is not None}
+        out = {k: _plain(v, k in VERBATIM) for k, v in value.items()}
+        return {k: v for k, v in out.items() if v not in EMPTY}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v, verbatim) for v in value]
+    return value
 
 
 def _sorted(key: str, value: Any) -> Any:

@@ -10,7 +10,9 @@ short_description: Keep an ECS service, and wait until it is steady
 description:
   - Makes, changes and deletes a service, and updates only what differs.
   - Waits for steady state by reading deployments and events, and shows the events as they come. When the deployment
-    fails it says why, and what to do.
+    fails it says why, and what to do; where ECS rolls back, it waits for that too, and fails.
+  - The run after a roll-back deploys the newest revision again, unless O(task_definition=keep) or an older one is asked
+    for. A deployment that ECS gave up without a roll-back is started anew.
   - Does what M(community.aws.ecs_service) lacks - compares the deployment configuration, keeps a count that a scaler
     set, changes tags, waits, deletes when the cluster is gone.
 author: The handson.ecs contributors (@handson-ecs)
@@ -210,6 +212,11 @@ causes:
   type: list
   elements: dict
   sample: [{problem: "A task stopped: CannotPullContainerError …", remedy: "Is it pushed …"}]
+rolled_back_to:
+  description: The revision to which ECS rolled back, or null where it did not.
+  returned: on failure of the wait
+  type: str
+  sample: petclinic-rest-task:1
 """
 
 import uuid
@@ -279,12 +286,13 @@ class Service(Resource):
             "enable_execute_command", "enable_ecs_managed_tags", "propagate_tags",
         )  # fmt: skip
         if p["capacity_provider_strategy"]:
-            wanted["capacity_provider_strategy"] = p["capacity_provider_strategy"]
+            wanted["capacity_provider_strategy"] = convert.strategy(p["capacity_provider_strategy"])
+            wanted.pop("launch_type", None)  # a service has one or the other
         for option in ("placement_strategy", "placement_constraints"):
             if p[option] is not None:
                 wanted[option] = [convert.placement(x) for x in p[option]]
         if p["deployment"]:
-            wanted["deployment"] = p["deployment"]
+            wanted["deployment"] = convert.deployment_wanted(p["deployment"], (current or {}).get("deployment"))
         if p["load_balancers"] is not None:
             wanted["load_balancers"] = self._load_balancers()
         if p["network"]:
@@ -292,7 +300,7 @@ class Service(Resource):
         wanted["task_definition"] = self._task_definition(current)
         if p["scheduling_strategy"] == "REPLICA":
             wanted["desired_count"] = self._desired_count(current)
-        if p["force_new_deployment"]:
+        if p["force_new_deployment"] or self._given_up(current, wanted):
             wanted["force_new_deployment"] = True
         if current is not None:
             # What the endpoint does not tell (see service_from_aws) can't be compared.
@@ -312,7 +320,7 @@ class Service(Resource):
             "deploymentController": {"type": "ECS"},
             **self._parameters(desired, set(desired)),
         }
-        if desired.get("launch_type") and not desired.get("capacity_provider_strategy"):
+        if desired.get("launch_type"):
             request["launchType"] = desired["launch_type"]
         if desired.get("tags"):
             request["tags"] = dict_to_tags(desired["tags"], "key", "value")
@@ -411,6 +419,16 @@ class Service(Resource):
         if self.params["task_definition_changes"] and self.module.check_mode:
             return KNOWN_AFTER_APPLY
         return self.resolve(self._latest)
+
+    def _given_up(self, current, wanted):
+        """Tell whether the circuit breaker stopped the deployment that is asked for.
+
+        ECS starts no task for a failed deployment, so a cause that was mended elsewhere (an image pushed meanwhile, a
+        security group) would never show: only a new deployment of the same revision does.
+        """
+        if current is None or wanted["task_definition"] != current["task_definition"]:
+            return False
+        return convert.primary(self.raw).get("rolloutState") == "FAILED"
 
     def _latest(self):
         family = self.params["family"]

@@ -12,10 +12,11 @@ description:
   - Goes by tags and types, not by the names that the roles use. So it also finds what a role forgot or named otherwise.
   - "Asks for: everything in EC2 that carries tags (instances that are not terminated, volumes, network interfaces,
     security groups, key pairs, launch templates, VPCs and their parts), Auto Scaling groups, load balancers, listeners,
-    their rules and target groups, ECS clusters, services, running tasks, capacity providers and task definitions (active
-    and inactive), scalable targets, IAM roles, policies and instance profiles, ECR repositories and log groups."
-  - Everything else that can carry tags comes from the Resource Groups Tagging API. It lists things for a while after they
-    are gone, so of the types above nothing is taken from it.
+    their rules and target groups, ECS clusters, services, running tasks, capacity providers and task definitions
+    (active and inactive), scalable targets, IAM roles, policies and instance profiles, ECR repositories and log
+    groups."
+  - Everything else that can carry tags comes from the Resource Groups Tagging API. It lists things for a while after
+    they are gone, so of the types above nothing is taken from it.
   - A question that AWS does not answer makes no clean account. It is told in RV(unknown), and fails as well.
   - Knows one region, the caller's; IAM is the same in all of them.
 author: The handson.ecs contributors (@handson-ecs)
@@ -35,9 +36,9 @@ options:
     default: []
   name_prefixes:
     description:
-      - What our names begin with. AWS can't be asked by tag for IAM roles, policies, instance profiles, ECR repositories,
-        log groups and task definitions, and telling the tags takes a call for each. With prefixes only those are asked
-        for whose name, or a part of it between slashes, begins with one.
+      - What our names begin with. AWS can't be asked by tag for IAM roles, policies, instance profiles, ECR
+        repositories, log groups and task definitions, and telling the tags takes a call for each. With prefixes only
+        those are asked for whose name, or a part of it between slashes, begins with one.
       - Without any all of them are asked for, which takes long in a large account.
     type: list
     elements: str
@@ -98,6 +99,7 @@ stays:
   sample: [AWSServiceRoleForECS, AWSServiceRoleForElasticLoadBalancing]
 """
 
+import re
 import time
 
 try:
@@ -209,9 +211,7 @@ class Account:
         """Remember that nobody can tell."""
         action = f"{PREFIXES.get(service, service)}:{error.operation_name}"
         message = "not allowed" if denied else error.response.get("Error", {}).get("Message", "")[:300]
-        self.unknown.setdefault(
-            (kind, action), {"type": kind, "action": action, "denied": denied, "message": message}
-        )
+        self.unknown.setdefault((kind, action), {"type": kind, "action": action, "denied": denied, "message": message})
 
     def mine(self, tags):
         return owned(tags_to_dict(tags), self.owners)
@@ -332,7 +332,9 @@ class Account:
         for part in chunks(arns, 100):
             for t in self.ask("task", "ecs", "describe_tasks", "tasks", cluster=cluster, tasks=part, include=["TAGS"]):
                 if all_of_them or self.mine(t.get("tags")):
-                    yield row("task", t["taskArn"].rsplit("/", 1)[-1], t["taskArn"], f"{t['lastStatus'].lower()} on {cluster}")
+                    yield row(
+                        "task", t["taskArn"].rsplit("/", 1)[-1], t["taskArn"], f"{t['lastStatus'].lower()} on {cluster}"
+                    )
 
     def capacity_providers(self):
         kind = "capacity provider"
@@ -343,11 +345,11 @@ class Account:
     def task_definitions(self):
         kind = "task definition"
         families = set()
-        for prefix in self.prefixes or [None]:
+        # ECS refuses what cannot begin a family, such as the name of a log group.
+        possible = [p for p in self.prefixes if re.fullmatch(r"[A-Za-z0-9_-]+", p)]
+        for prefix in possible if self.prefixes else [None]:
             only = {"familyPrefix": prefix} if prefix else {}
-            families.update(
-                self.ask(kind, "ecs", "list_task_definition_families", "families", status="ALL", **only)
-            )
+            families.update(self.ask(kind, "ecs", "list_task_definition_families", "families", status="ALL", **only))
         for family in sorted(families):
             # Those in DELETE_IN_PROGRESS are as gone as we can make them.
             for status in ("ACTIVE", "INACTIVE"):
@@ -423,7 +425,11 @@ class Account:
         for owner in self.owners:
             filters = [{"Key": key, "Values": [value]} for key, value in owner.items()]
             for thing in self.ask(
-                "all other types", "resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList", TagFilters=filters
+                "all other types",
+                "resourcegroupstaggingapi",
+                "get_resources",
+                "ResourceTagMappingList",
+                TagFilters=filters,
             ):
                 arn = thing["ResourceARN"]
                 if not covered(arn) and self.mine(thing.get("Tags")):

@@ -102,7 +102,8 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     ignore_missing,
 )
 
-ATTACHED, ROUTED = "attached", "to the internet gateway"
+ATTACHED = "attached"
+ROUTED = "to the internet gateway"
 #: EC2 says so for some moments of what it has just made.
 UNBORN = ("InvalidVpcID.NotFound", "InvalidSubnetID.NotFound", "InvalidInternetGatewayID.NotFound",
           "InvalidRouteTableID.NotFound", "InvalidGatewayID.NotFound")  # fmt: skip
@@ -168,7 +169,8 @@ class Network(Resource):
                 for cidr, s in sorted(self.subnets.items())
             },
             "subnet_ids": [
-                s["SubnetId"] for s in sorted(self.subnets.values(), key=lambda s: (s["AvailabilityZone"], s["SubnetId"]))
+                s["SubnetId"]
+                for s in sorted(self.subnets.values(), key=lambda s: (s["AvailabilityZone"], s["SubnetId"]))
             ],
             "doubles": self.doubles,
             "tags": its.common_tags(parts),
@@ -229,8 +231,11 @@ class Network(Resource):
         ec2 = self.client("ec2")
         made = ec2.create_vpc(CidrBlock=desired["cidr"], **self._tagged("vpc", self.name))["Vpc"]
         ec2.get_waiter("vpc_available").wait(VpcIds=[made["VpcId"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-        current = self.get()  # also finds a double, should the answer to a first try have been lost
-        self.update(current, desired, set(desired))
+        # Looked for by its tags, which EC2 may show a moment later than the VPC. This also finds a double, should the
+        # answer to a first try have been lost.
+        seen = []
+        self.wait(lambda: seen.append(self.get()) or self.vpc is not None, f"the VPC {made['VpcId']}", 60, 1)
+        self.update(seen[-1], desired, set(desired))
 
     def update(self, current, desired, changes):
         ec2, vpc_id = self.client("ec2"), self.vpc["VpcId"]
@@ -266,7 +271,8 @@ class Network(Resource):
         ec2 = self.client("ec2")
         if self.table is None:
             self.table = self.retry_on(
-                UNBORN, lambda: ec2.create_route_table(VpcId=self.vpc["VpcId"], **self._tagged("route-table", self.name))
+                UNBORN,
+                lambda: ec2.create_route_table(VpcId=self.vpc["VpcId"], **self._tagged("route-table", self.name)),
             )["RouteTable"]
         table_id = self.table["RouteTableId"]
         if current["internet_route"] != ROUTED:
@@ -286,7 +292,8 @@ class Network(Resource):
             )
         if not (there or {}).get("routed"):
             self._once(
-                lambda: ec2.associate_route_table(SubnetId=subnet_id, RouteTableId=table_id), "Resource.AlreadyAssociated"
+                lambda: ec2.associate_route_table(SubnetId=subnet_id, RouteTableId=table_id),
+                "Resource.AlreadyAssociated",
             )
 
     def _create_subnet(self, cidr, zone):
@@ -305,14 +312,16 @@ class Network(Resource):
 
     def _made_before(self, cidr, error):
         """Our own subnet, where the answer of the first try was lost. Refuses somebody else's."""
-        found = self.client("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": [self.vpc["VpcId"]]}])["Subnets"]
+        found = self.client("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": [self.vpc["VpcId"]]}])[
+            "Subnets"
+        ]
         for subnet in its.ours(found, self.params["owner"]):
             if subnet["CidrBlock"] == cidr:
                 return subnet
         there = ", ".join(f"{s['SubnetId']} with {s['CidrBlock']}" for s in found)
         raise ResourceError(
-            f"The subnet {cidr} overlaps one in the VPC {self.name!r} that is not ours ({there}). Choose another block in "
-            "network_subnet_cidrs."
+            f"The subnet {cidr} overlaps one in the VPC {self.name!r} that is not ours ({there}). Choose another block "
+            "in network_subnet_cidrs."
         ) from error
 
     def _delete_doubles(self):
@@ -321,11 +330,7 @@ class Network(Resource):
             if double.startswith("igw-"):
                 ec2.delete_internet_gateway(InternetGatewayId=double)
             elif double.startswith("rtb-"):
-                # AWS refuses a table that has subnets; ours are all to be on the one that is kept.
-                table = next(t for t in self.tables if t["RouteTableId"] == double)
-                for association in its.associated(table).values():
-                    ec2.disassociate_route_table(AssociationId=association)
-                ec2.delete_route_table(RouteTableId=double)
+                self._delete_table(next(t for t in self.tables if t["RouteTableId"] == double))
             else:
                 try:
                     ec2.delete_vpc(VpcId=double)
@@ -333,8 +338,8 @@ class Network(Resource):
                     if e.response["Error"]["Code"] != "DependencyViolation":
                         raise
                     raise ResourceError(
-                        f"There are two VPCs of ours named {self.name!r}, {self.vpc['VpcId']} and {double}, and something "
-                        f"is in the second. Empty and delete {double} in the console, and run again."
+                        f"There are two VPCs of ours named {self.name!r}, {self.vpc['VpcId']} and {double}, and "
+                        f"something is in the second. Empty and delete {double} in the console, and run again."
                     ) from e
 
     # --- take away ------------------------------------------------------------------------------------------------
@@ -349,7 +354,8 @@ class Network(Resource):
         self._delete_doubles()
         for subnet in self.subnets.values():
             self._delete_part(
-                lambda: ec2.delete_subnet(SubnetId=subnet["SubnetId"]), "InvalidSubnetID.NotFound"  # noqa: B023
+                lambda: ec2.delete_subnet(SubnetId=subnet["SubnetId"]),
+                "InvalidSubnetID.NotFound",
             )
         if self.gateway:
             gateway = {"InternetGatewayId": self.gateway["InternetGatewayId"]}
@@ -361,9 +367,7 @@ class Network(Resource):
                 )
             self._delete_part(lambda: ec2.delete_internet_gateway(**gateway), "InvalidInternetGatewayID.NotFound")
         if self.table:
-            self._delete_part(
-                lambda: ec2.delete_route_table(RouteTableId=self.table["RouteTableId"]), "InvalidRouteTableID.NotFound"
-            )
+            self._delete_table(self.table)
         self._delete_part(lambda: ec2.delete_vpc(VpcId=vpc_id), "InvalidVpcID.NotFound")
 
     def _refuse_inhabited(self, vpc_id):
@@ -382,12 +386,22 @@ class Network(Resource):
                 "was deleted. Take those away first; security groups of ours go by the role security_groups."
             )
 
+    def _delete_table(self, table):
+        """Delete a route table. AWS refuses one that has subnets; moto 5.2.5 also one whose subnets are gone."""
+        ec2 = self.client("ec2")
+        for association in its.associated(table).values():
+            ignore_missing(
+                lambda: ec2.disassociate_route_table(AssociationId=association),
+                "InvalidAssociationID.NotFound",
+            )
+        self._delete_part(
+            lambda: ec2.delete_route_table(RouteTableId=table["RouteTableId"]), "InvalidRouteTableID.NotFound"
+        )
+
     def _delete_part(self, call, *gone):
         """Delete a part, again and again while something that goes by itself still uses it."""
         try:
-            self.retry_on(
-                BUSY, lambda: ignore_missing(call, *gone), timeout=self.params["delete_timeout"], interval=5
-            )
+            self.retry_on(BUSY, lambda: ignore_missing(call, *gone), timeout=self.params["delete_timeout"], interval=5)
         except ClientError as e:
             if e.response["Error"]["Code"] not in BUSY:
                 raise
@@ -397,8 +411,8 @@ class Network(Resource):
             said = ", ".join(f"{i['NetworkInterfaceId']} ({i.get('Description') or 'no description'})" for i in used)
             raise ResourceError(
                 f"A part of the network {self.name!r} is still in use after {self.params['delete_timeout']} s: "
-                f"{e.response['Error']['Message']} Network interfaces in it: {said or 'none'}. Delete what they belong to; "
-                "a second run goes on from here."
+                f"{e.response['Error']['Message']} Network interfaces in it: {said or 'none'}. Delete what they belong "
+                "to; a second run goes on from here."
             ) from e
 
     # --- help -----------------------------------------------------------------------------------------------------

@@ -82,6 +82,20 @@ def test_reservation_by_container(demo):
     assert {each["reason"] for each in failures} == {"RESOURCE:CPU"}
 
 
+def test_soft_limit_alone_is_enough_on_ec2(demo):
+    container = {"name": "web", "image": "web:1", "memoryReservation": 1900}
+    demo.ecs.register_task_definition(
+        family="soft", requiresCompatibilities=["EC2"], containerDefinitions=[container]
+    )
+    answer = demo.ecs.run_task(cluster="demo", taskDefinition="soft", count=5)
+    assert len(answer["tasks"]) == 4 and {each["reason"] for each in answer["failures"]} == {"RESOURCE:MEMORY"}
+    with pytest.raises(ClientError, match="memory"):
+        container.pop("memoryReservation")
+        demo.ecs.register_task_definition(
+            family="none", requiresCompatibilities=["EC2"], containerDefinitions=[container]
+        )
+
+
 def test_fixed_port_fits_once_per_instance(demo):
     container = {"name": "web", "image": "web:1", "memory": 64, "portMappings": [{"containerPort": 80, "hostPort": 80}]}
     demo.ecs.register_task_definition(family="fixed", containerDefinitions=[container])

@@ -139,6 +139,77 @@ def test_instance_refresh(demo):
     assert len(after) == 2 and not before & after
 
 
+def test_instances_show_the_version_they_were_launched_with(demo):
+    template = f"{demo.asg_name.removesuffix('-instances')}-template"
+
+    def versions():
+        group = demo.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]
+        found = {each["InstanceId"]: each["LaunchTemplate"] for each in group["Instances"]}
+        again = demo.autoscaling.describe_auto_scaling_instances()["AutoScalingInstances"]
+        assert found == {each["InstanceId"]: each["LaunchTemplate"] for each in again}
+        assert {each["LaunchTemplateName"] for each in found.values()} == {template}
+        return sorted(each["Version"] for each in found.values())
+
+    assert versions() == ["1", "1"]
+    demo.ec2.create_launch_template_version(
+        LaunchTemplateName=template, SourceVersion="1", LaunchTemplateData={"ImageId": "ami-12c6146b"}
+    )
+    demo.ec2.modify_launch_template(LaunchTemplateName=template, DefaultVersion="2")
+    assert versions() == ["1", "1"]
+    demo.autoscaling.set_desired_capacity(AutoScalingGroupName=demo.asg_name, DesiredCapacity=3)
+    assert versions() == ["1", "1", "2"]
+    demo.autoscaling.start_instance_refresh(
+        AutoScalingGroupName=demo.asg_name, Preferences={"MinHealthyPercentage": 50, "SkipMatching": True}
+    )
+    refresh = demo.autoscaling.describe_instance_refreshes(AutoScalingGroupName=demo.asg_name)["InstanceRefreshes"][0]
+    assert refresh["InstancesToUpdate"] == 2
+    while refresh["Status"] != "Successful":
+        found = demo.autoscaling.describe_instance_refreshes(AutoScalingGroupName=demo.asg_name)
+        refresh = found["InstanceRefreshes"][0]
+    assert versions() == ["2", "2", "2"]
+
+
+def test_options_of_an_auto_scaling_group(aws):
+    aws.instances("demo", 0)
+
+    def group(name="demo-instances"):
+        found = aws.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
+        return found["DefaultCooldown"], found["HealthCheckGracePeriod"], found["TerminationPolicies"]
+
+    assert group() == (300, 300, ["Default"])
+    aws.autoscaling.update_auto_scaling_group(
+        AutoScalingGroupName="demo-instances", DefaultCooldown=0, TerminationPolicies=["OldestInstance", "Default"]
+    )
+    assert group() == (0, 300, ["OldestInstance", "Default"])
+    aws.autoscaling.update_auto_scaling_group(AutoScalingGroupName="demo-instances", MaxSize=7)
+    assert group() == (0, 300, ["OldestInstance", "Default"])
+    aws.autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName="other",
+        LaunchTemplate={"LaunchTemplateName": "demo-template"},
+        MinSize=0,
+        MaxSize=1,
+        VPCZoneIdentifier=aws.subnets()[0],
+        HealthCheckGracePeriod=0,
+        DefaultCooldown=0,
+    )
+    assert group("other") == (0, 0, ["Default"])
+
+
+def test_launch_template_tags(aws):
+    made = aws.ec2.create_launch_template(
+        LaunchTemplateName="tagged",
+        LaunchTemplateData={"ImageId": "ami-12c6146b"},
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": [{"Key": "a", "Value": "1"}]}],
+    )["LaunchTemplate"]
+    assert made["Tags"] == [{"Key": "a", "Value": "1"}]
+    aws.ec2.create_tags(Resources=[made["LaunchTemplateId"]], Tags=[{"Key": "a", "Value": "2"}, {"Key": "b", "Value": "3"}])
+    found = aws.ec2.describe_launch_templates(LaunchTemplateNames=["tagged"])["LaunchTemplates"][0]
+    assert {each["Key"]: each["Value"] for each in found["Tags"]} == {"a": "2", "b": "3"}
+    aws.ec2.delete_tags(Resources=[made["LaunchTemplateId"]], Tags=[{"Key": "a"}])
+    found = aws.ec2.describe_launch_templates(LaunchTemplateNames=["tagged"])["LaunchTemplates"][0]
+    assert found["Tags"] == [{"Key": "b", "Value": "3"}]
+
+
 @pytest.mark.parametrize(
     ("service", "name"),
     [

@@ -268,6 +268,10 @@ def test_capacity_provider_strategy(demo, load_balancers):
     )
     service = demo.until_steady()
     assert "launchType" not in service and service["capacityProviderStrategy"] == strategy
+    for draining in ("ENABLED", "DISABLED"):
+        demo.ecs.update_capacity_provider(name="ours", autoScalingGroupProvider={"managedDraining": draining})
+        provider = demo.ecs.describe_capacity_providers(capacityProviders=["ours"])["capacityProviders"][0]
+        assert provider["autoScalingGroupProvider"]["managedDraining"] == draining
     with pytest.raises(ClientError, match="associated with cluster: demo"):
         demo.ecs.delete_capacity_provider(capacityProvider="ours")
     with pytest.raises(ClientError, match="already exists"):

@@ -25,7 +25,7 @@ OPTIONS = {
 }
 
 
-def register(aws, memory=1024, image="petclinic"):
+def register(aws, memory=1024, image="petclinic", log_group=None):
     aws("ecs").register_task_definition(
         family=FAMILY,
         requiresCompatibilities=["EC2"],
@@ -37,6 +37,7 @@ def register(aws, memory=1024, image="petclinic"):
                 "image": image,
                 "memoryReservation": 625,
                 "portMappings": [{"containerPort": 9460, "hostPort": 0}],
+                **({"logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": log_group}}} if log_group else {}),
             }
         ],
     )
@@ -177,3 +178,113 @@ def test_in_check_mode_a_coming_revision_is_known_after_apply(read):
     checked = run("ecs_service", check=True, **OPTIONS, task_definition_changes=True)
     assert checked["diff"]["after"]["task_definition"] == "(known after apply)"
     assert not run("ecs_service", **OPTIONS, task_definition_changes=True)["changed"]
+
+
+def failure(**options):
+    """Run the module, which must fail, and return what it said."""
+    with pytest.raises(Failed) as failed:
+        run("ecs_service", **{**OPTIONS, **options})
+    return failed.value.result
+
+
+def test_a_crashing_image_is_named_with_its_exit_code_and_log_group(aws, account):
+    register(aws, image="petclinic:crash", log_group="/ecs/petclinic-rest")
+    said = failure()
+    assert f"The deployment of {FAMILY}:2" in said["msg"] and "tasks failed to start" in said["msg"]
+    assert said["rolled_back_to"] is None
+    problem, remedy = said["causes"][0]["problem"], said["causes"][0]["remedy"]
+    assert "Essential container in task exited" in problem
+    assert "container petclinic-rest-app exited with code 1" in problem
+    assert "aws logs tail /ecs/petclinic-rest" in remedy and "task_definition_log_group" in remedy
+    assert len(said["causes"]) == 1  # four tasks failed alike
+    assert any("deployment failed: tasks failed to start" in e for e in said["events"])
+
+
+def test_an_image_that_cannot_be_pulled_is_named(aws, account):
+    register(aws, image="123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic:no-such-image")
+    cause = failure()["causes"][0]
+    assert "CannotPullContainerError" in cause["problem"] and "petclinic:no-such-image: not found" in cause["problem"]
+    assert "playbooks/image.yml" in cause["remedy"] and "image_reference" in cause["remedy"]
+    assert cause["problem"].count("CannotPull") == 1
+
+
+def test_an_unhealthy_target_is_named_while_the_tasks_run(aws, account):
+    register(aws, image="petclinic:unhealthy")
+    # A long grace period: ECS still waits when we no longer do.
+    said = failure(health_check_grace_period=3600, wait_timeout=1)
+    assert "not steady after 1 s" in said["msg"]
+    problems = [c["problem"] for c in said["causes"]]
+    assert len(problems) == 1 and "is unhealthy: Health checks failed with these codes: [500]" in problems[0]
+    assert "target_group_health_check_path" in said["causes"][0]["remedy"]
+
+
+def test_an_unhealthy_target_is_named_after_its_task_was_stopped(aws, account):
+    register(aws, image="petclinic:unhealthy")
+    said = failure(health_check_grace_period=0)
+    problems = " ".join(c["problem"] for c in said["causes"])
+    assert "Task failed ELB health checks in (target-group" in problems
+    assert "Health checks failed with these codes: [500]" in problems
+    assert "exited" not in problems
+
+
+def test_ecs_rolls_back_and_the_module_fails_and_says_so(aws, read, tmp_path):
+    run("ecs_service", **OPTIONS)
+    register(aws, image="petclinic:crash")
+    progress = tmp_path / "progress"
+    said = failure(progress_file=str(progress))
+    assert said["rolled_back_to"] == f"{FAMILY}:1" and said["changed"]
+    assert f"The deployment of {FAMILY}:2" in said["msg"]
+    assert f"ECS rolled back: the service uses {FAMILY}:1 again, with 2 of 2 tasks running" in said["msg"]
+    assert "service_task_definition to keep" in said["msg"]
+    assert "exited with code 1" in said["causes"][0]["problem"]
+    assert "rolling back to deployment" in progress.read_text() and "deployment completed" in progress.read_text()
+    assert read()["taskDefinition"].endswith(f"{FAMILY}:1") and read()["runningCount"] == 2
+    assert [d["rolloutState"] for d in read()["deployments"]] == ["COMPLETED"]
+
+
+def test_the_run_after_a_roll_back(aws, read):
+    run("ecs_service", **OPTIONS)
+    register(aws, image="petclinic:crash")
+    failure()
+    # Who keeps what runs has nothing to do, and nothing to wait for.
+    kept = run("ecs_service", **{**OPTIONS, "task_definition": "keep"})
+    assert not kept["changed"] and kept["events"] == [] and kept["service"]["task_definition"] == f"{FAMILY}:1"
+    assert not run("ecs_service", **{**OPTIONS, "task_definition": f"{FAMILY}:1"})["changed"]
+    # Who wants the newest revision still wants it: the cause may be mended without a new revision.
+    checked = run("ecs_service", check=True, **OPTIONS)
+    assert checked["changed"] and checked["diff"]["before"]["task_definition"] == f"{FAMILY}:1"
+    assert checked["diff"]["after"]["task_definition"] == f"{FAMILY}:2"
+    again = failure()
+    assert again["rolled_back_to"] == f"{FAMILY}:1" and len(again["causes"]) == 1
+    register(aws, image="petclinic:mended")
+    assert run("ecs_service", **OPTIONS)["changed"]
+    assert read()["taskDefinition"].endswith(":3") and read()["runningCount"] == 2
+    assert not run("ecs_service", **OPTIONS)["changed"]
+
+
+def test_a_deployment_that_ecs_gave_up_is_started_anew(aws, read):
+    register(aws, image="petclinic:crash")
+    failure()
+    before = read()["deployments"][0]["id"]
+    checked = run("ecs_service", check=True, **OPTIONS)
+    assert checked["changed"] and checked["diff"]["after"]["force_new_deployment"]
+    assert read()["deployments"][0]["id"] == before
+    failure()
+    assert read()["deployments"][0]["id"] != before
+
+
+def test_without_a_roll_back_the_old_tasks_serve_on(aws, read):
+    options = {"deployment": {**DEPLOYMENT, "rollback": False}}
+    run("ecs_service", **{**OPTIONS, **options})
+    register(aws, image="petclinic:no-such-image")
+    said = failure(**options)
+    assert said["rolled_back_to"] is None and f"The service uses {FAMILY}:2 with 2 of 2 tasks" in said["msg"]
+    assert read()["runningCount"] == 2
+
+
+def test_causes_of_an_earlier_deployment_are_not_told_again(aws, account):
+    register(aws, image="petclinic:crash")
+    failure()
+    register(aws, image="petclinic:no-such-image")
+    problems = [c["problem"] for c in failure()["causes"]]
+    assert len(problems) == 1 and "CannotPull" in problems[0]

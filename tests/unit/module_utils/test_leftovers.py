@@ -82,7 +82,11 @@ def test_begins(name, prefixes, does):
         (ARN.format("ecs", "task-definition/petclinic:1"), ("ecs", "task-definition"), True),
         (ARN.format("ecs", "something-new/x"), ("ecs", "something-new"), False),
         (ARN.format("ec2", "volume/vol-1"), ("ec2", "volume"), True),
-        (ARN.format("elasticloadbalancing", "listener-rule/app/a/b/c/d"), ("elasticloadbalancing", "listener-rule"), True),
+        (
+            ARN.format("elasticloadbalancing", "listener-rule/app/a/b/c/d"),
+            ("elasticloadbalancing", "listener-rule"),
+            True,
+        ),
         (ARN.format("autoscaling", "autoScalingGroup:1:x/y"), ("autoscaling", "autoscalinggroup"), True),
         (ARN.format("logs", "log-group:/ecs/x"), ("logs", "log-group"), True),
         (ARN.format("cloudwatch", "alarm:high"), ("cloudwatch", "alarm"), False),
@@ -120,7 +124,9 @@ def test_the_report_has_a_table_and_a_way_out():
     rows = it.tidy([it.row("VPC", "petclinic", "vpc-1", "available"), it.row("IAM role", "r"), it.row("IAM role", "r")])
     unknown = [{"type": "cluster", "action": "ecs:ListClusters", "denied": True, "message": "not allowed"}]
     said = it.report(rows, unknown, [SERVICE])
-    assert "2 things are left of handson:cluster=petclinic-rest-cluster and handson:service=petclinic-rest-service" in said
+    assert (
+        "2 things are left of handson:cluster=petclinic-rest-cluster and handson:service=petclinic-rest-service" in said
+    )
     assert "TYPE      NAME\nIAM role  r\nVPC       petclinic  vpc-1, available" in said
     assert "Run teardown.yml again" in said
     assert "Give the caller the permission ecs:ListClusters" in said

@@ -21,6 +21,7 @@ MODULES = (
     "elbv2_targets",
     "elbv2_load_balancers",
     "ec2_key_pairs",
+    "ec2_launch_templates",
     "ec2_security_groups",
     "autoscaling_groups",
     "autoscaling_instance_refresh",

@@ -13,6 +13,7 @@ from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.moto_api._internal import mock_random
 
+from embedded_endpoint.gaps import autoscaling_groups
 from embedded_endpoint.gaps.patching import replace
 
 STEP_SECONDS = 1.0
@@ -33,7 +34,9 @@ class Refresh:
         self.preferences = preferences or {}
         self.desired_configuration = configuration
         self.strategy = "Rolling"
-        self.waiting = [state.instance.id for state in group.instance_states]
+        # SkipMatching leaves instances alone that were launched with the version that the group launches now.
+        skip = autoscaling_groups.current_version(group) if self.preferences.get("SkipMatching") else None
+        self.waiting = [s.instance.id for s in group.instance_states if skip is None or s.launch_template != skip]
         self.instances_to_update = self.total = len(self.waiting)
         self.stepped = time.monotonic()
 

@@ -25,6 +25,8 @@ class Deployment:
         self.pending_count = 0
         self.running_count = 0
         self.failed_tasks = 0
+        self.unhealthy_tasks = 0  # stopped for their health, and not yet replaced
+        self.rest = self.next_rest = 0  # steps until the next start, see circuit_breaker
         self.created_at = now
         self.updated_at = now
         self.capacity_provider_strategy = service.capacity_provider_strategy or None

@@ -2,11 +2,11 @@
 # Copyright: the handson.ecs contributors
 """Capacity providers: refusals of AWS, and describing all of them.
 
-moto 5.2.5 overwrites an existing one, deletes one that a cluster uses, and answers HTTP 500 for an unknown one and
-for DescribeCapacityProviders without names.
+moto 5.2.5 overwrites an existing one, deletes one that a cluster uses, ignores managedDraining in
+UpdateCapacityProvider, and answers HTTP 500 for an unknown one and for DescribeCapacityProviders without names.
 """
 
-from moto.ecs.models import EC2ContainerServiceBackend
+from moto.ecs.models import CapacityProvider, EC2ContainerServiceBackend
 
 from embedded_endpoint.gaps import errors
 from embedded_endpoint.gaps.patching import replace
@@ -34,6 +34,13 @@ def update_capacity_provider(original, self, name_or_arn, asg_provider):
     if self._get_provider(name_or_arn) is None:
         raise errors.client(UNKNOWN)
     return original(self, name_or_arn, asg_provider)
+
+
+@replace(CapacityProvider)
+def update(original, self, asg_details):
+    original(self, asg_details)
+    if "managedDraining" in asg_details:
+        self.auto_scaling_group_provider["managedDraining"] = asg_details["managedDraining"]
 
 
 @replace(EC2ContainerServiceBackend)

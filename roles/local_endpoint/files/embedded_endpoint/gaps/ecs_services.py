@@ -80,6 +80,7 @@ def _service(original, self, *args, **kwargs):
     self.platform_family = "Linux" if self.launch_type == "FARGATE" else None
     self.steady = False
     self.complaint = None
+    self.completed = None  # the deployment that a roll-back goes to
     self.stepped = time.monotonic()
 
 

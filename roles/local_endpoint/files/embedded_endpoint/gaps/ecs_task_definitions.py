@@ -3,7 +3,8 @@
 """Task definitions: a bare family is its latest ACTIVE revision, and a revision number is used once.
 
 moto 5.2.5 resolves a family to its highest revision even if that is INACTIVE, and starts again at 1 once all revisions
-are deleted (seen by registering, deregistering and deleting).
+are deleted (seen by registering, deregistering and deleting). It refuses requiresCompatibilities EC2 without a hard
+limit, where a container's memoryReservation alone is enough.
 """
 
 from moto.core.utils import utcnow
@@ -45,3 +46,11 @@ def deregister_task_definition(original, self, task_definition_str):
     definition = original(self, task_definition_str)
     definition.deregistered_at = utcnow()
     return definition
+
+
+@replace(EC2ContainerServiceBackend)
+def _validate_container_defs(original, self, memory, container_definitions, requires_compatibilities):
+    # "You must specify a non-zero integer for one or both of memory or memoryReservation in a container definition":
+    # ContainerDefinition in the API reference. That is moto's check of definitions that don't ask for EC2.
+    others = [each for each in requires_compatibilities or [] if each != "EC2"]
+    return original(memory, container_definitions, others)

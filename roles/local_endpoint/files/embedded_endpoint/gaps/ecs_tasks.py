@@ -11,7 +11,7 @@ from moto.core.utils import utcnow
 from moto.ecs.models import EC2ContainerServiceBackend
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from embedded_endpoint.gaps import errors, placement, target_registration, task_record
+from embedded_endpoint.gaps import errors, failing_tasks, placement, target_registration, task_record
 from embedded_endpoint.gaps.patching import replace
 from embedded_endpoint.gaps.scheduler import FARGATE
 
@@ -188,7 +188,7 @@ def _describe_tasks(original, self):
     backend, asked = self.ecs_backend, self._get_param("tasks", [])
     for task in backend.tasks.get(self._get_param("cluster", "default").split("/")[-1], {}).values():
         if task.is_one_off and task.status == "PENDING" and (task.task_arn in asked or task.id in asked):
-            task_record.run(task)
+            failing_tasks.come_up(backend, task)
     result = original(self)
     found = {name for task in result.result["tasks"] for name in (task.task_arn, task.id)}
     cluster = backend._get_cluster(self._get_param("cluster", "default"))

@@ -3,7 +3,7 @@
 """Targets by id *and* port: two tasks on one instance are two targets.
 
 moto 5.2.5 keeps one port per instance id, so the second task's registration replaces the first (seen with
-RegisterTargets of one instance with two ports).
+RegisterTargets of one instance with two ports). It also takes every target for healthy (see failing_tasks).
 """
 
 from moto.elbv2.exceptions import InvalidTargetError
@@ -26,6 +26,17 @@ def register(original, self, targets):
         key = _key(self, target)
         self.targets[key] = {"Id": target["Id"], "Port": int(target.get("Port") or self.port)}
         self.deregistered_targets.pop(key, None)
+        unhealthy(self).pop(key, None)
+
+
+def unhealthy(group: FakeTargetGroup) -> dict[str, str]:
+    """The registered targets that fail the health check, with what it says."""
+    return vars(group).setdefault("unhealthy_targets", {})
+
+
+def mark_unhealthy(group: FakeTargetGroup, target: dict, description: str) -> None:
+    """Let a registered target fail the health check until it is registered anew."""
+    unhealthy(group)[_key(group, target)] = description
 
 
 @replace(FakeTargetGroup)
@@ -72,6 +83,15 @@ def health_for(original, self, target, ec2_backend):
                 "unused",
                 "Target.InvalidState",
                 f"Target is in the {state} state",
+            )
+        if key in unhealthy(self):
+            return FakeHealthStatus(
+                target["Id"],
+                port,
+                self.health_check_port,
+                "unhealthy",
+                "Target.ResponseCodeMismatch",
+                unhealthy(self)[key],
             )
         return FakeHealthStatus(target["Id"], port, self.health_check_port, "healthy")
     if key in self.terminated_targets:

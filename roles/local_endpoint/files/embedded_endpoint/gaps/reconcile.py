@@ -4,7 +4,7 @@
 
 import time
 
-from embedded_endpoint.gaps import agent, placement, scheduler, task_record
+from embedded_endpoint.gaps import agent, failing_tasks, placement, scheduler, task_record
 
 STEP_SECONDS = 1.0  # a service that nobody describes advances this often
 
@@ -16,7 +16,7 @@ def catch_up(backend, advance: bool = True) -> None:
     for tasks in list(backend.tasks.values()):
         for task in list(tasks.values()):
             if task.is_one_off and task.status == "PENDING" and now - task.touched >= STEP_SECONDS:
-                task_record.run(task)
+                failing_tasks.come_up(backend, task)
     if advance:
         for service in list(backend.services.values()):
             if service.status != "INACTIVE" and now - service.stepped >= STEP_SECONDS:

@@ -3,7 +3,8 @@
 """The service scheduler: makes a service's task records what the service asks for, one step at a time.
 
 moto 5.2.5 has none: its services have no tasks, and their counts are the desired ones. A step is one of: tasks come up
-and register, drained tasks stop, new tasks start, old tasks begin to drain, steady state. One DescribeServices call is
+and register (or fail, see failing_tasks), unhealthy tasks stop, drained tasks stop, new tasks start, old tasks begin to
+drain, steady state. One DescribeServices call is
 one step, so that a client that waits sees the roll-out move. The texts are those of AWS:
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
 """
@@ -13,7 +14,7 @@ from collections import Counter
 
 from moto.core.utils import utcnow
 
-from embedded_endpoint.gaps import placement, target_registration, task_record
+from embedded_endpoint.gaps import circuit_breaker, failing_tasks, placement, target_registration, task_record
 from embedded_endpoint.gaps.deployment import event
 
 FARGATE = ("FARGATE", "FARGATE_SPOT")
@@ -48,7 +49,7 @@ def step(backend, service) -> None:
     service.stepped = time.monotonic()
     if service.status == "INACTIVE" or not service.deployments:
         return
-    for action in (_come_up, _stop_drained, _start_missing, _drain_surplus, _settle):
+    for action in (_come_up, _stop_unhealthy, _stop_drained, _start_missing, _drain_surplus, _settle):
         if action(backend, service):
             break
     finish_draining(backend, service)
@@ -78,12 +79,64 @@ def refresh_counts(backend, service) -> None:
 def _come_up(backend, service) -> bool:
     pending = [task for task in tasks_of(backend, service) if task.status == "PENDING"]
     registered: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
     for task in pending:
-        task_record.run(task)
+        if not failing_tasks.come_up(backend, task):
+            failed[task.started_by] += 1
+            continue
         registered.update(target_registration.register(backend, service, task))
+        if failing_tasks.fall_ill(task):
+            target_registration.fail_health_check(backend, task, failing_tasks.HEALTH_CHECK)
+        else:
+            circuit_breaker.healthy(service, _deployment(service, task.started_by))
     for arn, count in registered.items():
         event(service, f"registered {count} targets in (target-group {arn})")
+    _count_failures(backend, service, failed)
     return bool(pending)
+
+
+def _stop_unhealthy(backend, service) -> bool:
+    """Stop tasks whose health check failed long enough. The others' failures are counted, which takes no step."""
+    stopped = []
+    deregistered: Counter[str] = Counter()
+    for task in tasks_of(backend, service):
+        if not task.sick or task.draining:
+            continue
+        task.sick_steps += 1
+        if task.sick_steps > failing_tasks.patience(service):
+            _say_unhealthy(backend, service, task)
+            deregistered.update(failing_tasks.stop_unhealthy(backend, task))
+            stopped.append(task)
+    if not stopped:
+        return False
+    event(service, f"has stopped {len(stopped)} running tasks: {_names(stopped)}.")
+    for arn, number in deregistered.items():
+        event(service, f"deregistered {number} targets in (target-group {arn})")
+    for task in stopped:
+        _deployment(service, task.started_by).unhealthy_tasks += 1
+    service.steady = False
+    _count_failures(backend, service, Counter(task.started_by for task in stopped))
+    return True
+
+
+def _say_unhealthy(backend, service, task) -> None:
+    arn, target = task.targets[0]
+    instance = "" if task.private_address() else f" (instance {target['Id']})"
+    event(
+        service,
+        f"(task {task.id}){instance} (port {target['Port']}) is unhealthy in (target-group {arn}) "
+        f"due to (reason {failing_tasks.HEALTH_CHECK}).",
+    )
+
+
+def _count_failures(backend, service, failed: Counter[str]) -> None:
+    for deployment_id, count in failed.items():
+        service.steady = False
+        circuit_breaker.failed(backend, service, _deployment(service, deployment_id), count)
+
+
+def _deployment(service, deployment_id: str):
+    return next(each for each in service.deployments if each.id == deployment_id)
 
 
 def _stop_drained(backend, service) -> bool:
@@ -101,7 +154,10 @@ def _start_missing(backend, service) -> bool:
     primary, tasks, count = service.deployments[0], tasks_of(backend, service), desired(backend, service)
     staying = [task for task in tasks if task.started_by == primary.id and not _on_draining_instance(backend, task)]
     wanted = min(count - len(staying), limits(service, count)[1] - len(tasks))
-    if service.status != "ACTIVE" or wanted <= 0:
+    if service.status != "ACTIVE" or wanted <= 0 or primary.rollout_state == "FAILED":
+        return False  # "A deployment in FAILED state doesn't launch any new tasks": Deployment in the API reference
+    if primary.rest > 0:
+        primary.rest -= 1
         return False
     definition = backend.describe_task_definition(primary.task_definition)
     started: list[task_record.TaskRecord] = []
@@ -112,7 +168,10 @@ def _start_missing(backend, service) -> bool:
             break
         started.append(task)
     if started:
-        event(service, f"has started {len(started)} tasks: {_names(started)}.")
+        replaced = min(primary.unhealthy_tasks, len(started))
+        primary.unhealthy_tasks = 0
+        why = f" Amazon ECS replaced {replaced} tasks due to an unhealthy status." if replaced else ""
+        event(service, f"has started {len(started)} tasks: {_names(started)}.{why}")
         service.complaint = None
     if len(started) < wanted:
         _complain(service, refused)
@@ -125,14 +184,20 @@ def _drain_surplus(backend, service) -> bool:
     primary = service.deployments[0]
     running = [task for task in tasks if task.status == "RUNNING" and not task.draining]
     old = [task for task in running if task.started_by != primary.id]
+    if primary.rollout_state == "FAILED" and service.status == "ACTIVE":
+        old = []  # given up without a roll-back: what serves goes on serving
     current = [task for task in running if task.started_by == primary.id]
     leaving = [task for task in current if _on_draining_instance(backend, task)]
-    surplus = old + leaving
+    # A task that fails its health check doesn't count towards the minimum, so an old one needn't wait to go.
+    healthy = [task for task in running if not task.sick]
+    sick = [task for task in old if task.sick]
+    surplus = [task for task in old if not task.sick] + leaving
     staying = [task for task in current if task not in leaving]
     if service.status == "ACTIVE":
-        allowed = max(len(running) - limits(service, count)[0], 0)
+        allowed = max(len(healthy) - limits(service, count)[0], 0)
         # New tasks that are still missing but fit under the maximum come first; here there is no room for them.
         surplus = surplus[: max(allowed, len(running) - max(count, limits(service, count)[1]))]
+    surplus = sick + surplus
     extra = len(staying) - count
     if extra > 0:
         surplus = surplus + staying[len(staying) - extra :]
@@ -158,8 +223,11 @@ def _settle(backend, service) -> bool:
     primary, tasks, count = service.deployments[0], tasks_of(backend, service), desired(backend, service)
     if service.status != "ACTIVE" or service.steady or len(service.deployments) > 1:
         return False
-    if len(tasks) != count or any(task.status != "RUNNING" for task in tasks):
+    if len(tasks) != count or any(task.status != "RUNNING" or task.sick for task in tasks):
         return False
+    if primary.rollout_state == "FAILED":
+        return False
+    service.completed = primary
     if primary.rollout_state != "COMPLETED":
         primary.complete()
         event(service, f"(deployment {primary.id}) deployment completed.")

@@ -6,6 +6,8 @@ from typing import Any
 
 from moto.elbv2 import elbv2_backends
 
+from embedded_endpoint.gaps import elbv2_targets
+
 
 def register(backend, service, task) -> list[str]:
     """Register a task's ports in the service's target groups; the ARNs of those that took it.
@@ -23,6 +25,14 @@ def register(backend, service, task) -> list[str]:
         task.targets.append((group.arn, target))
         arns.append(group.arn)
     return arns
+
+
+def fail_health_check(backend, task, description: str) -> None:
+    """Let the health check of a task's targets fail."""
+    elbv2 = elbv2_backends[backend.account_id][backend.region_name]
+    for arn, target in task.targets:
+        if arn in elbv2.target_groups:
+            elbv2_targets.mark_unhealthy(elbv2.target_groups[arn], target, description)
 
 
 def deregister(backend, task) -> list[str]:

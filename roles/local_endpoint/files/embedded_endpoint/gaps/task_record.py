@@ -58,6 +58,8 @@ class TaskRecord(Task):
         self.is_one_off = deployment is None
         self.deployment = deployment
         self.draining = False
+        self.sick = False  # its target fails the health check
+        self.sick_steps = 0
         self.targets: list[tuple[str, dict[str, Any]]] = []  # (target group ARN, target) that were registered
         self.touched = time.monotonic()
         self._status = "PENDING"

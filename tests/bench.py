@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure first run, second run, check and teardown on a warm endpoint of its own; print medians of three.
+
+Seconds and CPU seconds are of ansible-playbook with all it starts (the endpoint is apart); peak memory is the largest
+process. Calls come from the endpoint's request log. A task starts a process when Ansible runs a module in an
+interpreter of its own, which the recorder counts by wrapping Ansible's one place for that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENDPOINT = [sys.executable, str(ROOT / "roles/local_endpoint/files/embedded_endpoint")]
+PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
+CONFIRM = ["-e", "teardown_confirm=true"]
+STEPS = [
+    ("check on empty", ["site.yml", "--check", "--diff"]),
+    ("first run", ["site.yml"]),
+    ("second run", ["site.yml"]),
+    ("teardown", ["teardown.yml", *CONFIRM]),
+]
+COLUMNS = ["seconds", "cpu", "MiB", "calls", "mutating", "tasks", "processes"]
+
+
+def measure(environment: dict[str, str], state: Path, arguments: list[str]) -> dict[str, float]:
+    """Run one playbook and return its figures by COLUMNS."""
+    record = state / "record.jsonl"
+    record.unlink(missing_ok=True)
+    before = calls(environment, "--count")
+    start = time.monotonic()
+    process = subprocess.Popen(
+        [PLAYBOOK, *arguments],
+        cwd=ROOT,
+        env={**environment, "HANDSON_RECORD": str(record)},
+        stdin=subprocess.DEVNULL,
+        stdout=(state / "out").open("w"),
+        stderr=subprocess.STDOUT,
+    )
+    _, status, usage = os.wait4(process.pid, 0)  # with all that it started and waited for
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - start
+    if process.returncode:
+        sys.exit(f"{arguments} failed:\n{(state / 'out').read_text()[-4000:]}")
+    made = json.loads(calls(environment, "--json", "--since", before.strip()))
+    results = [json.loads(line) for line in record.read_text().splitlines()]
+    return {
+        "seconds": seconds,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "MiB": usage.ru_maxrss / 1024,
+        "calls": made["calls"],
+        "mutating": made["mutating"],
+        "tasks": sum("task" in r for r in results),
+        "processes": sum("process" in r for r in results),
+    }
+
+
+def calls(environment: dict[str, str], *arguments: str) -> str:
+    return subprocess.run([*ENDPOINT, "calls", *arguments], env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="handson-bench-") as folder, socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+        s.close()
+        state = Path(folder)
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HANDSON_", "ANSIBLE_"))},
+            "HANDSON_STATE_DIR": folder,
+            "HANDSON_ENDPOINT_PORT": str(port),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/callbacks"),
+            "ANSIBLE_CALLBACKS_ENABLED": "record",
+        }
+        subprocess.run([*ENDPOINT, "start"], env=environment, check=True, capture_output=True)
+        try:
+            rounds: dict[str, list[dict[str, float]]] = {name: [] for name, _ in STEPS}
+            for number in range(4):
+                for name, arguments in STEPS:
+                    figures = measure(environment, state, arguments)
+                    if number:  # the first round warms the endpoint up
+                        rounds[name].append(figures)
+        finally:
+            subprocess.run([*ENDPOINT, "stop"], env=environment, check=True, capture_output=True)
+    print(f"{'median of three':16}" + "".join(f"{c:>11}" for c in COLUMNS))
+    medians = {}
+    for name, figures in rounds.items():
+        medians[name] = {c: statistics.median(f[c] for f in figures) for c in COLUMNS}
+        cells = [f"{medians[name][c]:.1f}" if c in ("seconds", "cpu") else f"{medians[name][c]:.0f}" for c in COLUMNS]
+        print(f"{name:16}" + "".join(f"{c:>11}" for c in cells))
+    second, first = medians["second run"], medians["first run"]
+    print(f"second run / first run: {second['seconds'] / first['seconds']:.2f} of the seconds (budget 0.60)")
+    print(f"second run: {second['calls']:.0f} calls (budget 70), {second['mutating']:.0f} mutating (budget 0), "
+          f"{second['processes']:.0f} tasks that start a process (budget 35)")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from modules.harness import Failed, run
+from modules.test_ecs_service import CLUSTER, account, register  # noqa: F401 - a fixture
+from modules.test_ecs_service import OPTIONS as SERVICE
+
+from ansible_collections.handson.ecs.plugins.modules import ecs_verify
+
+ANSWERS = {"/health": (200, '{ "status" :\n "UP" }'), "/broken": (500, "sorry"), "/hangul": (200, "안녕하세요")}
+
+
+@pytest.fixture(scope="module")
+def web():
+    """A program that answers over HTTP; its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = ANSWERS.get(self.path, (404, "nothing here"))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def options(monkeypatch, web):
+    """Options of the module, whose load balancer has the program's address."""
+    find = ecs_verify.names.load_balancer
+    monkeypatch.setattr(
+        ecs_verify.names, "load_balancer", lambda elbv2, name: {**find(elbv2, name), "DNSName": "127.0.0.1"}
+    )
+    return {
+        "cluster": CLUSTER,
+        "service": SERVICE["name"],
+        "load_balancer": "petclinic-rest-alb",
+        "target_group": "petclinic-rest-target",
+        "port": web,
+        "requests": [{"path": "/health", "contains": '"status":"UP"'}],
+        "timeout": 0,
+        "interval": 0.05,
+    }
+
+
+@pytest.fixture
+def steady(account):  # noqa: F811
+    run("ecs_service", **SERVICE)
+
+
+def failed(options):
+    """The checks that fail, by name."""
+    with pytest.raises(Failed) as failure:
+        run("ecs_verify", **options)
+    result = failure.value.result
+    bad = {c["check"]: c["said"] for c in result["checks"] if not c["ok"]}
+    assert all(name in result["msg"] for name in bad)
+    return bad
+
+
+def test_a_good_service(steady, options, web):
+    result = run("ecs_verify", **options)
+    assert not result["changed"] and all(c["ok"] for c in result["checks"])
+    assert [c["check"] for c in result["checks"]] == ["steady state", "targets", "GET /health"]
+    assert result["overview"] == {
+        "cluster": CLUSTER,
+        "service": SERVICE["name"],
+        "tasks": "2 of 2 tasks running",
+        "task_definition": "petclinic-rest-task:1",
+        "targets": "2 of 2 healthy",
+        "url": f"http://127.0.0.1:{web}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ({"path": "/health", "contains": '"status":"DOWN"'}, "200"),
+        ({"path": "/health", "status": 201}, "200"),
+        ({"path": "/none"}, "404"),
+        ({"path": "/broken"}, "500"),
+    ],
+)
+def test_a_bad_answer(steady, options, request_, said):
+    bad = failed({**options, "requests": [request_]})
+    assert list(bad) == [f"GET {request_['path']}"] and bad[f"GET {request_['path']}"].startswith(said)
+
+
+def test_other_good_answers(steady, options):
+    run("ecs_verify", **{**options, "requests": [{"path": "/none", "status": 404}, {"path": "/hangul", "contains": "안녕"}]})
+
+
+def test_nobody_listens(steady, options):
+    bad = failed({**options, "port": 1})
+    assert "refused" in bad["GET /health"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "port", "url"),
+    [("http", 80, "http://127.0.0.1"), ("https", 443, "https://127.0.0.1"), ("http", 8080, "http://127.0.0.1:8080")],
+)
+def test_the_url_leaves_the_usual_port_out(steady, options, scheme, port, url):
+    result = run("ecs_verify", **{**options, "scheme": scheme, "port": port, "requests": []})
+    assert result["overview"]["url"] == url
+
+
+def test_nothing_is_there(aws, options):
+    bad = failed(options)
+    assert set(bad) == {"cluster", "targets", "load balancer"}
+    assert "no target group" in bad["targets"] and "no load balancer" in bad["load balancer"]
+    checked = run("ecs_verify", check=True, **options)  # nothing was made, so nothing is wrong
+    assert not any(c["ok"] for c in checked["checks"])
+    aws("ecs").create_cluster(clusterName=CLUSTER)
+    assert "service" in failed(options)
+
+
+def test_unhealthy_targets_and_no_steady_state(aws, account, options):  # noqa: F811
+    register(aws, image="petclinic:unhealthy")
+    run("ecs_service", **{**SERVICE, "health_check_grace_period": 3600, "wait": False})
+    for _ in range(3):
+        aws("ecs").describe_services(cluster=CLUSTER, services=[SERVICE["name"]])
+    bad = failed(options)
+    assert set(bad) == {"steady state", "targets"}
+    assert bad["targets"] == "0 of 2 healthy, Health checks failed with these codes: [500]"
+
+
+def test_what_may_still_come_true_is_waited_for(account, options, tmp_path):  # noqa: F811
+    run("ecs_service", **{**SERVICE, "wait": False})
+    progress = tmp_path / "progress"
+    result = run("ecs_verify", **{**options, "timeout": 10, "progress_file": str(progress)})
+    assert all(c["ok"] for c in result["checks"])
+    assert "waiting for steady state (" in progress.read_text()

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at the account by boto3, and take things away by hand."""
+
+from __future__ import annotations
+
+from site_names import CLUSTER, SERVICE
+
+TAG = [{"Name": "tag:handson:cluster", "Values": [CLUSTER]}]
+
+
+def inventory(aws) -> list[str]:
+    """Everything a run makes that is in the account now, ours or not: what must be empty after a teardown."""
+    ec2, iam, ecs, elbv2 = aws("ec2"), aws("iam"), aws("ecs"), aws("elbv2")
+    left = [f"security group {g['GroupName']}" for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"]
+    left += [f"key {k['KeyName']}" for k in ec2.describe_key_pairs()["KeyPairs"]]
+    left += [f"launch template {t['LaunchTemplateName']}" for t in ec2.describe_launch_templates()["LaunchTemplates"]]
+    left += [
+        f"instance {i['InstanceId']}"
+        for r in ec2.describe_instances()["Reservations"]
+        for i in r["Instances"]
+        if i["State"]["Name"] != "terminated"
+    ]
+    left += [f"volume {v['VolumeId']}" for v in ec2.describe_volumes()["Volumes"]]
+    left += [f"group {g['AutoScalingGroupName']}" for g in aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]]
+    left += [f"load balancer {b['LoadBalancerName']}" for b in elbv2.describe_load_balancers()["LoadBalancers"]]
+    left += [f"target group {g['TargetGroupName']}" for g in elbv2.describe_target_groups()["TargetGroups"]]
+    left += [f"role {r['RoleName']}" for r in iam.list_roles()["Roles"] if not r["Path"].startswith("/aws-service-role/")]
+    left += [f"profile {p['InstanceProfileName']}" for p in iam.list_instance_profiles()["InstanceProfiles"]]
+    left += [f"repository {r['repositoryName']}" for r in aws("ecr").describe_repositories()["repositories"]]
+    left += [f"log group {g['logGroupName']}" for g in aws("logs").describe_log_groups()["logGroups"]]
+    left += [f"cluster {arn.rsplit('/', 1)[-1]}" for arn in ecs.list_clusters()["clusterArns"]]
+    for status in ("ACTIVE", "INACTIVE"):
+        left += [f"task definition {arn.rsplit('/', 1)[-1]}" for arn in ecs.list_task_definitions(status=status)["taskDefinitionArns"]]
+    return sorted(left)
+
+
+def load_balancer(aws):
+    return aws("elbv2").describe_load_balancers(Names=["petclinic-rest-alb"])["LoadBalancers"][0]
+
+
+def target_group(aws):
+    return aws("elbv2").describe_target_groups(Names=["petclinic-rest-target"])["TargetGroups"][0]
+
+
+def listener(aws):
+    return aws("elbv2").describe_listeners(LoadBalancerArn=load_balancer(aws)["LoadBalancerArn"])["Listeners"][0]
+
+
+def service(aws):
+    return aws("ecs").describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
+
+
+def security_group(aws, name):
+    named = [{"Name": "group-name", "Values": [name]}]
+    return aws("ec2").describe_security_groups(Filters=named)["SecurityGroups"][0]

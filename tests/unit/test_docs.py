@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the handson.ecs contributors
+"""What the documentation says about playbooks, roles, modules, commands and IAM actions is what is there."""
+
+import ast
+import fnmatch
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+READMES = ("README.md", "README.ko.md")
+ROLES = sorted(p.parents[1].name for p in ROOT.glob("roles/*/tasks/main.yml"))
+MODULES = sorted(p.stem for p in ROOT.glob("plugins/modules/*.py"))
+#: Stages have a teardown playbook of the same name.
+STAGES = sorted(
+    p.stem for p in ROOT.glob("playbooks/*.yml") if (p.parent / f"teardown_{p.name}").exists() and p.stem != "preflight"
+)
+
+
+def text(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def fenced(markdown):
+    return re.findall(r"^```(\w*)\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL)
+
+
+# --- the picture ------------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_is_what_its_source_gives():
+    command = [sys.executable, str(DOCS / "draw_architecture.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# --- what is named is there -------------------------------------------------------------------------------------------
+
+DOCUMENTS = sorted(
+    str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("roles/*/README.md")]
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_playbooks_that_are_named_exist(document):
+    for name in re.findall(r"\bplaybooks/[\w/]+\.yml", text(document)):
+        assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text(document)):
+        if not link.startswith(("http:", "https:")):
+            assert ((ROOT / document).parent / link).exists(), link
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_stage_is_in_the_table_with_its_roles_and_its_teardown(readme):
+    rows = [line for line in text(readme).splitlines() if line.startswith("|")]
+    for stage in STAGES:
+        row = next((r for r in rows if f"`playbooks/{stage}.yml`" in r), "")
+        assert f"`playbooks/teardown_{stage}.yml`" in row, stage
+        play = yaml.safe_load(text(f"playbooks/{stage}.yml"))[-1]
+        for role in play["roles"]:
+            name = (role["role"] if isinstance(role, dict) else role).removeprefix("handson.ecs.")
+            assert f"`{name}`" in row, f"{stage}: {name}"
+
+
+def commands(readme):
+    """The lines of its shell blocks, without comments and output."""
+    shell = "\n".join(block for language, block in fenced(text(readme)) if language == "sh")
+    return [re.sub(r"\s+#.*", "", line).strip() for line in shell.splitlines() if line.strip()]
+
+
+def test_both_readmes_give_the_same_commands():
+    first, second = (commands(r) for r in READMES)
+    assert first and first == second
+
+
+def test_both_readmes_show_the_same_transcripts_and_settings():
+    first, second = ([b for b in fenced(text(r)) if b[0] in ("text", "yaml", "diff")] for r in READMES)
+    without_comments = [
+        [(language, re.sub(r"(?m)(^|\s+)#.*$", "", block)) for language, block in each] for each in (first, second)
+    ]
+    assert without_comments[0] and without_comments[0] == without_comments[1]
+
+
+def test_targets_of_make_that_the_readmes_name_exist():
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    for readme in READMES:
+        for command in commands(readme):
+            for target in re.findall(r"^make ([a-z][a-z-]*)(?!\S*=)", command):
+                assert target in targets, command
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_variables_in_examples_are_known(document):
+    known = {name for p in ROOT.glob("roles/*/defaults/main.yml") for name in yaml.safe_load(p.read_text()) or {}}
+    prefixes = tuple(f"{p.name}_" for p in ROOT.glob("roles/*")) + ("stack_", "aws_")
+    for language, block in fenced(text(document)):
+        if language == "yaml":
+            for name in re.findall(r"^\s*([a-z_]+):", block, re.MULTILINE):
+                assert not name.startswith(prefixes) or name in known, name
+
+
+@pytest.mark.parametrize("role", [r for r in ROLES if (ROOT / "roles" / r / "README.md").exists()])
+def test_variables_in_a_roles_table_are_its_own_or_names(role):
+    known = {n for r in (role, "naming") for n in yaml.safe_load(text(f"roles/{r}/defaults/main.yml"))}
+    for line in text(f"roles/{role}/README.md").splitlines():
+        if line.startswith("| `"):
+            for name in re.findall(r"`(\w+)`", line.split("|")[1]):
+                assert name in known or not name.startswith(f"{role}_"), name
+
+
+def test_every_module_is_in_the_list_of_modules():
+    listed = re.findall(r"^\| `(\w+)` \|", text("docs/modules.md"), re.MULTILINE)
+    assert sorted(listed) == MODULES
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_roles_are_described(role):
+    info = yaml.safe_load(text(f"roles/{role}/meta/main.yml"))["galaxy_info"]
+    assert info["description"] != "TODO" and info["license"] == "GPL-3.0-or-later"
+
+
+# --- IAM --------------------------------------------------------------------------------------------------------------
+# Which calls a role makes is read from the code: the modules that its tasks name, their calls, and the calls of the
+# shared functions that they use.
+
+PREFIXES = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}
+SERVICES = (
+    "application-autoscaling", "autoscaling", "ec2", "ecr", "ecs", "elbv2", "iam", "logs",
+    "resourcegroupstaggingapi", "ssm", "sts",
+)  # fmt: skip
+WAITERS = {"vpc_available": "describe_vpcs"}
+NO_PERMISSION_NEEDED = {"sts:GetCallerIdentity"}
+SHARED = "ansible_collections.handson.ecs.plugins.module_utils"
+
+
+@cache
+def operations():
+    """Return {(service, method): IAM action} and {method: services}."""
+    actions, services = {}, {}
+    for service in SERVICES:
+        client = boto3.client(service, region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-")
+        for method, operation in client.meta.method_to_api_mapping.items():
+            actions[service, method] = f"{PREFIXES.get(service, service)}:{operation}"
+            services.setdefault(method, set()).add(service)
+    return actions, services
+
+
+def calls_in(code, where):
+    """Return the IAM actions of the API calls in a piece of code."""
+    actions, services = operations()
+    code = re.sub(r'\s*\.get_waiter\("(\w+)"\)', lambda m: f".{WAITERS[m[1]]}", code)
+    code = re.sub(r'\s*\.get_paginator\("(\w+)"\)', r".\1", code)
+    named = set(re.findall(r'client\("([\w-]+)"\)', code))
+    found = set()
+    # Who is called stands before the method: a client, a variable named like it, or a string in a list of arguments.
+    caller = r'(?:client\("(?P<client>[\w-]+)"\)\s*|(?P<name>\w+)\s*|"(?P<before>[\w-]+)",\s*)?'
+    pattern = caller + r"""(?:\.|["'])(?P<method>[a-z]+(?:_[a-z0-9]+)+)\b"""
+    for m in re.finditer(pattern, code):
+        method = m["method"]
+        if method not in services or method in (
+            "can_paginate",
+            "get_paginator",
+            "get_waiter",
+            "generate_presigned_url",
+        ):
+            continue
+        said = {m["client"], m["name"], m["before"]} & services[method]
+        possible = said or (services[method] & named) or services[method]
+        assert len(possible) == 1, f"{where}: whose {method} is it? {sorted(possible)}"
+        found.add(actions[next(iter(possible)), method])
+    return found - NO_PERMISSION_NEEDED
+
+
+class Source:
+    """A Python file: its calls, and the shared functions it uses, name by name."""
+
+    def __init__(self, path):
+        self.path = path
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        self.aliases, self.names = {}, {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(SHARED):
+                for name in node.names:
+                    if node.module == SHARED:
+                        self.aliases[name.asname or name.name] = name.name
+                    else:
+                        self.names[name.asname or name.name] = (node.module.rsplit(".", 1)[-1], name.name)
+        blocks = ("DOCUMENTATION", "EXAMPLES", "RETURN")
+        code = [n for n in tree.body if not (isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") in blocks)]
+        self.tree = ast.Module(code, [])
+        self.parts = {n.name: n for n in self.tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+
+    def used(self, node):
+        """The shared functions that a piece of this file refers to."""
+        for n in ast.walk(node):
+            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in self.aliases:
+                yield self.aliases[n.value.id], n.attr
+            elif isinstance(n, ast.Name) and n.id in self.names:
+                yield self.names[n.id]
+            elif isinstance(n, ast.Name) and n.id in self.parts and node is not self.tree:
+                yield self.path.stem, n.id
+
+
+@cache
+def shared(module):
+    path = ROOT / f"plugins/module_utils/{module}.py"
+    return Source(path) if path.exists() else None
+
+
+@cache
+def calls_of_module(name):
+    source = Source(ROOT / f"plugins/modules/{name}.py")
+    found = calls_in(ast.unparse(source.tree).replace("'", '"'), name)
+    todo, seen = list(source.used(source.tree)), set()
+    while todo:
+        module, part = todo.pop()
+        of = shared(module)
+        if (module, part) in seen or of is None or part not in of.parts:
+            continue
+        seen.add((module, part))
+        found |= calls_in(ast.unparse(of.parts[part]).replace("'", '"'), f"{module}.{part}")
+        todo += of.used(of.parts[part])
+    return frozenset(found)
+
+
+def modules_of_role(role):
+    tasks = "".join(p.read_text() for p in (ROOT / "roles" / role / "tasks").glob("*.yml"))
+    names = set(re.findall(r"^\s+handson\.ecs\.(\w+):", tasks, re.MULTILINE))
+    return {"preflight_info"} if names == {"preflight"} else names & set(MODULES)
+
+
+def calls_of_role(role):
+    return set().union(*(calls_of_module(m) for m in modules_of_role(role)))
+
+
+ACTION = r"`([a-z0-9-]+:[A-Z]\w+)`"
+
+
+def documented():
+    """Return {role: (calls, further actions)} of the table in docs/iam.md."""
+    table = {}
+    for line in text("docs/iam.md").splitlines():
+        if m := re.match(r"\| `(\w+)` \|(.*)\|(.*)\|$", line):
+            table[m[1]] = (set(re.findall(ACTION, m[2])), set(re.findall(ACTION, m[3])))
+    return table
+
+
+def test_some_calls_are_found():
+    assert calls_of_module("target_group") >= {"elasticloadbalancing:CreateTargetGroup", "elasticloadbalancing:AddTags"}
+    assert "ec2:DescribeVpcs" in calls_of_module("security_group")  # by way of module_utils/names.py
+    assert "ecs:DescribeServices" in calls_of_module("ecs_service")  # by way of module_utils/rollout.py
+    assert "tag:GetResources" in calls_of_module("leftovers")
+
+
+@pytest.mark.parametrize("role", [r for r in ROLES if r != "local_endpoint"])
+def test_the_calls_of_a_role_are_documented(role):
+    assert documented().get(role, (set(), set()))[0] == calls_of_role(role)
+
+
+@pytest.mark.parametrize("role", [r for r in ROLES if (ROOT / "roles" / r / "README.md").exists()])
+def test_the_actions_in_a_roles_readme_are_those_of_docs_iam(role):
+    section = re.search(r"^## IAM actions$(.*?)(?=^## |\Z)", text(f"roles/{role}/README.md"), re.MULTILINE | re.DOTALL)
+    if section:
+        calls, further = documented()[role]
+        # A KMS key of one's own is the exception that docs/iam.md tells in words.
+        assert {a for a in re.findall(ACTION, section[1]) if not a.startswith("kms:")} == calls | further
+
+
+def test_the_policies_allow_what_is_needed_and_nothing_else():
+    needed = set().union(*(calls | further for calls, further in documented().values()))
+    allowed = []
+    for language, block in fenced(text("docs/iam.md")):
+        if language == "json":
+            policy = json.loads(block)
+            # A managed policy has at most 6144 characters, white space aside (IAM quotas).
+            assert len(re.sub(r"\s", "", block)) <= 6144
+            for statement in policy["Statement"]:
+                actions = statement["Action"]
+                allowed += [actions] if isinstance(actions, str) else actions
+    assert not {a for a in needed if not any(fnmatch.fnmatchcase(a, p) for p in allowed)}
+    assert not [p for p in allowed if not any(fnmatch.fnmatchcase(a, p) for a in needed)]

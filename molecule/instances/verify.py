@@ -65,7 +65,13 @@ group = expect.only("auto scaling groups", found)
 expect.contains(
     "auto scaling group",
     group,
-    {"MinSize": 1, "MaxSize": 4, "DesiredCapacity": 2, "DefaultCooldown": 150, "NewInstancesProtectedFromScaleIn": True},
+    {
+        "MinSize": 1,
+        "MaxSize": 4,
+        "DesiredCapacity": 2,
+        "DefaultCooldown": 150,
+        "NewInstancesProtectedFromScaleIn": True,
+    },
 )
 expect.equal("instances in service", [i["LifecycleState"] for i in group["Instances"]], ["InService"] * 2)
 expect.equal("protected instances", [i["ProtectedFromScaleIn"] for i in group["Instances"]], [True] * 2)

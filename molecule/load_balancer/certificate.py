@@ -2,15 +2,15 @@
 # Copyright: the handson.ecs contributors
 """Makes the stand-in for a certificate `present` or `absent`. The endpoint doesn't read what is in it."""
 
-import contextlib
 import sys
 
 import boto3
 
+NAME, wanted = "molecule-tls", sys.argv[1] == "present"
 iam = boto3.client("iam")
-with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException, iam.exceptions.NoSuchEntityException):
-    if sys.argv[1] == "present":
-        pem = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
-        iam.upload_server_certificate(ServerCertificateName="molecule-tls", CertificateBody=pem, PrivateKey=pem)
-    else:
-        iam.delete_server_certificate(ServerCertificateName="molecule-tls")
+there = NAME in (c["ServerCertificateName"] for c in iam.list_server_certificates()["ServerCertificateMetadataList"])
+if wanted and not there:
+    pem = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
+    iam.upload_server_certificate(ServerCertificateName=NAME, CertificateBody=pem, PrivateKey=pem)
+elif there and not wanted:
+    iam.delete_server_certificate(ServerCertificateName=NAME)

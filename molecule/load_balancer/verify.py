@@ -54,9 +54,7 @@ expect.contains(
 
 # --- HTTPS
 tls = listeners("molecule-tls-alb")
-expect.equal(
-    "listeners with a certificate", {p: x["Protocol"] for p, x in tls.items()}, {8080: "HTTP", 443: "HTTPS"}
-)
+expect.equal("listeners with a certificate", {p: x["Protocol"] for p, x in tls.items()}, {8080: "HTTP", 443: "HTTPS"})
 expect.equal("certificates", [c["CertificateArn"] for c in tls[443]["Certificates"]], [CERTIFICATE])
 expect.equal("security policy", tls[443]["SslPolicy"], "ELBSecurityPolicy-TLS13-1-2-Res-2021-06")
 expect.contains("default action of HTTPS", action(tls[443])["FixedResponseConfig"], NOT_FOUND)
@@ -75,6 +73,8 @@ expect.contains(
 
 # --- both ports are open in the group, and no other
 groups = pages("ec2", "describe_security_groups", "SecurityGroups")
-ports = {g["GroupName"]: sorted(r["FromPort"] for r in g["IpPermissions"]) for g in groups if "-alb-sg" in g["GroupName"]}
+ports = {
+    g["GroupName"]: sorted(r["FromPort"] for r in g["IpPermissions"]) for g in groups if "-alb-sg" in g["GroupName"]
+}
 expect.equal("open ports", ports, {"molecule-plain-alb-sg": [80], "molecule-tls-alb-sg": [443, 8080]})
 expect.finish()

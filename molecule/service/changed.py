@@ -9,13 +9,11 @@ from readback import STATE_DIR, Expectations, client, pages, values
 CLUSTER = "molecule-service-cluster"
 expect = Expectations()
 names = ["molecule-api-service", "molecule-web-service"]
-before = json.loads((STATE_DIR / "tasks.json").read_text())
+before = json.loads((STATE_DIR / "molecule-service-tasks.json").read_text())
 found = client("ecs").describe_services(cluster=CLUSTER, services=names)["services"]
 for service, count, revision in zip(found, (2, 1), ("molecule-api-task:1", "molecule-web-task:2"), strict=True):
     name = service["serviceName"]
-    expect.contains(
-        name, service, {"desiredCount": count, "runningCount": count, "healthCheckGracePeriodSeconds": 45}
-    )
+    expect.contains(name, service, {"desiredCount": count, "runningCount": count, "healthCheckGracePeriodSeconds": 45})
     expect.equal(f"maximum of {name}", service["deploymentConfiguration"]["maximumPercent"], 250)
     expect.equal(f"revision of {name}", service["taskDefinition"].rsplit("/", 1)[-1], revision)
     deployment = expect.only(f"deployments of {name}", service["deployments"])

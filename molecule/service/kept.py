@@ -14,5 +14,5 @@ expect.equal("count of the scaler", (api["desiredCount"], api["runningCount"]), 
 expect.equal("revision of the pipeline", web["taskDefinition"].rsplit("/", 1)[-1], "molecule-web-task:2")
 tasks = {name: pages("ecs", "list_tasks", "taskArns", cluster=CLUSTER, serviceName=name) for name in names}
 expect.equal("tasks", [len(tasks[name]) for name in names], [3, 1])
-(STATE_DIR / "tasks.json").write_text(json.dumps(tasks))
+(STATE_DIR / "molecule-service-tasks.json").write_text(json.dumps(tasks))
 expect.finish()

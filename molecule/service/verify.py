@@ -27,9 +27,7 @@ expect.contains(
         "Matcher": {"HttpCode": "200"},
     },
 )
-expect.contains(
-    "target group on Fargate", groups["molecule-web-target"], {"TargetType": "ip", "HealthCheckPath": "/"}
-)
+expect.contains("target group on Fargate", groups["molecule-web-target"], {"TargetType": "ip", "HealthCheckPath": "/"})
 arns = {name: group["TargetGroupArn"] for name, group in groups.items()}
 for name, delay in (("molecule-api-target", "5"), ("molecule-web-target", "60")):
     attributes = values(elbv2.describe_target_group_attributes(TargetGroupArn=arns[name])["Attributes"])
@@ -108,8 +106,14 @@ expect.equal("its port", web["loadBalancers"][0]["containerPort"], 8080)
 expect.equal("its placement", web.get("placementStrategy", []), [])
 network = web["networkConfiguration"]["awsvpcConfiguration"]
 subnets = pages("ec2", "describe_subnets", "Subnets", SubnetIds=network["subnets"])
+own = {v["VpcId"] for v in pages("ec2", "describe_vpcs", "Vpcs") if not v["IsDefault"]}
+expect.equal("its VPC", {s["VpcId"] for s in subnets}, own)
+expect.equal("VPC of the load balancer", {balancer["VpcId"]}, own)
+expect.equal("VPC of the target groups", {g["VpcId"] for g in groups.values()}, own)
 expect.holds("its zones", len({s["AvailabilityZone"] for s in subnets}) >= 2, network["subnets"])
-names = [g["GroupName"] for g in client("ec2").describe_security_groups(GroupIds=network["securityGroups"])["SecurityGroups"]]
+names = [
+    g["GroupName"] for g in client("ec2").describe_security_groups(GroupIds=network["securityGroups"])["SecurityGroups"]
+]
 expect.equal("its security groups", names, ["molecule-service-ecs-instance-sg"])
 expect.equal("its public address", network["assignPublicIp"], "ENABLED")
 expect.finish()

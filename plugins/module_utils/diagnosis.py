@@ -29,8 +29,8 @@ class Cause:
 STOPPED = (
     (
         r"exec format error|no matching manifest for|descriptor matching platform",
-        "The image is built for another processor architecture than the instance's. Build it for that of instances_type "
-        "(image_platform, such as linux/amd64).",
+        "The image is built for another processor architecture than the instance's. Build it for that of "
+        "instances_type (image_platform, such as linux/amd64).",
     ),
     (
         r"CannotPullContainerError|ImageNotFound|pull access denied|manifest unknown|unable to .*registry auth",
@@ -44,8 +44,10 @@ STOPPED = (
         "execution role write to it?",
     ),
     (
-        r"ResourceInitializationError.*(secret|ssm|parameter)|unable to (pull|retrieve) secret|AccessDenied.*(secret|ssm)",
-        "A secret cannot be read. Check the ARNs in task_definition_secrets, and that the execution role may read them.",
+        r"ResourceInitializationError.*(secret|ssm|parameter)|unable to (pull|retrieve) secret"
+        r"|AccessDenied.*(secret|ssm)",
+        "A secret cannot be read. Check the ARNs in task_definition_secrets, and that the execution role may read "
+        "them.",
     ),
     (
         # Not in the middle of a name such as "chatroom".
@@ -89,8 +91,8 @@ EVENTS = (
     ),
     (
         r"unable to consistently start tasks",
-        "Tasks end soon after their start. Stopped tasks keep their reason for an hour: in the console under the service, "
-        "tab Tasks, desired status Stopped.",
+        "Tasks end soon after their start. Stopped tasks keep their reason for an hour: in the console under the "
+        "service, tab Tasks, desired status Stopped.",
     ),
     (
         r"unable to assume the role|unable to register targets|could not launch|unable to stop or start tasks",
@@ -104,9 +106,7 @@ EVENTS = (
 )
 
 
-def from_stopped_tasks(
-    tasks: Iterable[Mapping[str, Any]], log_groups: Mapping[str, str] | None = None
-) -> list[Cause]:
+def from_stopped_tasks(tasks: Iterable[Mapping[str, Any]], log_groups: Mapping[str, str] | None = None) -> list[Cause]:
     """Return the causes that stopped tasks (DescribeTasks) tell.
 
     A task that a person or the scheduler stopped tells nothing, unless it was for its health. `log_groups` are the log

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 
+from ansible_collections.handson.ecs.plugins.module_utils.compare import foreign_because, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
 
 
@@ -115,3 +116,27 @@ def role_arn(iam: Any, name: str, playbook: str = "task") -> str:
         return iam.get_role(RoleName=name)["Role"]["Arn"]
     except is_boto3_error_code("NoSuchEntity"):
         raise _missing("IAM role", name, playbook) from None
+
+
+def refuse_foreign_parent(kind: str, name: str, tags: dict[str, str], owner: dict[str, Any]) -> None:
+    """Raise ResourceError where what is to be used (a cluster, a load balancer) lacks the tags of `owner`."""
+    reason = foreign_because(tags, owner)
+    if reason:
+        raise ResourceError(
+            f"The {kind} {name!r} is not ours: {reason}. Nothing was put on it. Choose another {kind}, or, if it is yours, "
+            "put the tag on it."
+        )
+
+
+def refuse_foreign_cluster(ecs: Any, name: str, owner: dict[str, Any]) -> None:
+    """Raise Missing where there is no such active cluster, ResourceError where it lacks the tags of `owner`.
+
+    Costs no call where `owner` is empty.
+    """
+    if not owner:
+        return
+    found = ecs.describe_clusters(clusters=[name], include=["TAGS"])["clusters"]
+    active = [c for c in found if c["status"] == "ACTIVE"]
+    if not active:
+        raise _missing("cluster", name, "cluster")
+    refuse_foreign_parent("cluster", name, tags_to_dict(active[0].get("tags")), owner)

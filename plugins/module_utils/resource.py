@@ -221,7 +221,7 @@ class Resource:
         reason = foreign_because(current.get("tags", {}), self.params["owner"])
         if reason:
             raise ResourceError(
-                f"There is already a {self.kind} named {self.name!r} that is not ours: {reason}. It was not touched. "
+                f"The {self.kind} {self.name!r} is there already and is not ours: {reason}. It was not touched. "
                 "Choose another name or prefix in the inventory, or, if it is yours, put the tag on it."
             )
 

@@ -104,7 +104,9 @@ class Rollout:
     def _describe(self) -> dict[str, Any]:
         answer = self._client("ecs").describe_services(cluster=self._params["cluster"], services=[self._params["name"]])
         if not answer["services"] or answer["services"][0]["status"] == "INACTIVE":
-            raise ResourceError(f"The service {self._params['name']!r} was deleted while its deployment was waited for.")
+            raise ResourceError(
+                f"The service {self._params['name']!r} was deleted while its deployment was waited for."
+            )
         return answer["services"][0]
 
     def _show(self, service: dict[str, Any]) -> None:
@@ -113,9 +115,7 @@ class Rollout:
             self._lines.append(event["message"])
             self.say(f"{event['createdAt'].astimezone():%H:%M:%S} {event['message']}")
 
-    def _failure(
-        self, service: dict[str, Any], reason: str | None, causes: list[diagnosis.Cause]
-    ) -> ResourceError:
+    def _failure(self, service: dict[str, Any], reason: str | None, causes: list[diagnosis.Cause]) -> ResourceError:
         """Put what is known into words. `reason` is why the deployment failed, None where the time was over."""
         name, running = self._params["name"], revision(service.get("taskDefinition"))
         if reason:
@@ -130,12 +130,14 @@ class Rollout:
         back = rolled_back(service, self._deployment)
         if back:
             text += (
-                f"\nECS rolled back: the service uses {running} again, with {counts}. Mend the cause and run again: the "
-                f"run deploys the newest revision once more. To stay with {running} until then, set "
+                f"\nECS rolled back: the service uses {running} again, with {counts}. Mend the cause and run again: "
+                f"the run deploys the newest revision once more. To stay with {running} until then, set "
                 "service_task_definition to keep."
             )
         else:
-            text += f"\nThe service uses {running} with {counts}. Mend the cause and run again: the run goes on from here."
+            text += (
+                f"\nThe service uses {running} with {counts}. Mend the cause and run again: the run goes on from here."
+            )
         error = ResourceError(text)
         error.details = {
             "changed": self._made,
@@ -157,7 +159,10 @@ class Rollout:
         return causes + diagnosis.from_events(reversed(new_events(service, self._old)))
 
     def _stopped_tasks(self) -> list[dict[str, Any]]:
-        """Return the stopped tasks of our deployment, newest first. ECS keeps them for an hour, so others are there too."""
+        """Return the stopped tasks of our deployment, newest first.
+
+        ECS keeps them for an hour, so those of earlier deployments are there too.
+        """
         ecs, cluster = self._client("ecs"), self._params["cluster"]
         # ListTasks takes startedBy only without any other filter, and desiredStatus is one.
         arns = ecs.list_tasks(cluster=cluster, serviceName=self._params["name"], desiredStatus="STOPPED")["taskArns"]
@@ -172,7 +177,9 @@ class Rollout:
             return {}
         arn = ended[0]["taskDefinitionArn"]
         found = self._client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
-        options = {c["name"]: (c.get("logConfiguration") or {}).get("options") or {} for c in found["containerDefinitions"]}
+        options = {
+            c["name"]: (c.get("logConfiguration") or {}).get("options") or {} for c in found["containerDefinitions"]
+        }
         return {name: o["awslogs-group"] for name, o in options.items() if o.get("awslogs-group")}
 
     @staticmethod

@@ -37,7 +37,10 @@ def deployment_to_aws(deployment: Mapping[str, Any]) -> dict[str, Any]:
     """Return the deploymentConfiguration that stands for the `deployment` option."""
     breaker: dict[str, Any] = {"enable": deployment["circuit_breaker"], "rollback": deployment["rollback"]}
     if deployment.get("threshold_type") and deployment.get("threshold_value") is not None:
-        breaker["thresholdConfiguration"] = {"type": deployment["threshold_type"], "value": deployment["threshold_value"]}
+        breaker["thresholdConfiguration"] = {
+            "type": deployment["threshold_type"],
+            "value": deployment["threshold_value"],
+        }
     return {
         "minimumHealthyPercent": deployment["minimum_healthy_percent"],
         "maximumPercent": deployment["maximum_percent"],

@@ -21,6 +21,8 @@ def table(title: str, rows: list[list[str]], notes: list[str] | None = None) -> 
     """Return the lines of a table with a title over it and notes under it. Columns are as wide as they must be."""
     columns = max((len(r) for r in rows), default=0)
     widths = [max((width(r[i]) for r in rows if i < len(r)), default=0) for i in range(columns)]
-    body = ["  " + "  ".join(cell + " " * (widths[i] - width(cell)) for i, cell in enumerate(row)).rstrip() for row in rows]
+    body = [
+        "  " + "  ".join(cell + " " * (widths[i] - width(cell)) for i, cell in enumerate(row)).rstrip() for row in rows
+    ]
     rule = "-" * max([width(title), *map(width, body)])
     return [title, rule, *body, rule, *(notes or [])]

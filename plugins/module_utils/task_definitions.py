@@ -19,7 +19,9 @@ VERBATIM = {"environment", "secrets", "docker_labels", "options", "driver_opts",
 #: Keys whose lists have no order.
 UNORDERED = {"port_mappings", "secret_options", "requires_compatibilities", "mount_points", "ulimits", "extra_hosts"}
 #: Names of environment variables whose values are not shown.
-SECRET_NAME = re.compile(r"PASS(WORD|WD|PHRASE)?|(^|_)PWD$|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"PASS(WORD|WD|PHRASE)?|(^|_)PWD$|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY", re.IGNORECASE
+)
 #: A URL with a password in it, under whatever name.
 SECRET_VALUE = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
 #: What stands for nothing: ECS adds some of these (`secretOptions: []`, `host: {}`) and leaves others out.
@@ -139,7 +141,7 @@ def _normal_port(port: Mapping[str, Any], network_mode: str) -> dict[str, Any]:
     out["protocol"] = out.get("protocol", "tcp")
     if "container_port" in out:  # a container_port_range has none
         out["container_port"] = int(out["container_port"])
-        # Left open, the host port is the container's own in awsvpc and host mode, and Docker's choice (0) in bridge mode.
+        # Left open, the host port is the container's own in awsvpc and host mode, Docker's choice (0) in bridge mode.
         fixed = network_mode in ("awsvpc", "host")
         out["host_port"] = int(out.get("host_port") or 0) or (out["container_port"] if fixed else 0)
     return out

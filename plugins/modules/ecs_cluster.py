@@ -140,7 +140,7 @@ NOT_YET_EMPTY = (
 
 
 class Cluster(Resource):
-    kind = "ECS cluster"
+    kind = "cluster"
     result_key = "cluster"
 
     def __init__(self, module):

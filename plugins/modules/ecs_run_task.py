@@ -25,6 +25,10 @@ options:
     description: Name of the cluster.
     type: str
     required: true
+  cluster_owner:
+    description: Tags that the cluster must carry, so that nothing is put on somebody else's. Empty checks nothing.
+    type: dict
+    default: {}
   task_definition:
     description: Family, or C(family:revision).
     type: str
@@ -112,6 +116,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.services import networ
 def start(module):
     """Start the tasks and return their ARNs. Raises ResourceError where ECS starts fewer than asked for."""
     p, ecs = module.params, module.client("ecs")
+    names.refuse_foreign_cluster(ecs, p["cluster"], p["cluster_owner"])
     request = {
         "cluster": p["cluster"],
         "taskDefinition": p["task_definition"],
@@ -181,6 +186,7 @@ def main():
     module = AnsibleAWSModule(
         argument_spec={
             "cluster": {"type": "str", "required": True},
+            "cluster_owner": {"type": "dict", "default": {}},
             "task_definition": {"type": "str", "required": True},
             "count": {"type": "int", "default": 1},
             "launch_type": {"type": "str", "choices": ["EC2", "FARGATE", "EXTERNAL"], "default": "EC2"},

@@ -30,6 +30,10 @@ options:
     description: Name of the cluster.
     type: str
     required: true
+  cluster_owner:
+    description: Tags that the cluster must carry, so that nothing is put on somebody else's. Empty checks nothing.
+    type: dict
+    default: {}
   family:
     description: Family of the task definition. Needed for O(task_definition=latest) and to make a service.
     type: str
@@ -310,6 +314,7 @@ class Service(Resource):
         return wanted
 
     def create(self, desired):
+        names.refuse_foreign_cluster(self.client("ecs"), self.params["cluster"], self.params["cluster_owner"])
         request = {
             "cluster": self.params["cluster"],
             "serviceName": self.name,
@@ -490,6 +495,7 @@ def main():
     spec = argument_spec(
         name={"type": "str", "required": True},
         cluster={"type": "str", "required": True},
+        cluster_owner={"type": "dict", "default": {}},
         family={"type": "str"},
         task_definition={"type": "str", "default": "latest"},
         task_definition_changes={"type": "bool", "default": False},

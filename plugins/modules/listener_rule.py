@@ -23,6 +23,10 @@ options:
     description: Name of the load balancer.
     type: str
     required: true
+  load_balancer_owner:
+    description: Tags that the load balancer must carry, so that nobody else's listener is changed. Empty checks nothing.
+    type: dict
+    default: {}
   port:
     description: Port of the listener.
     type: int
@@ -104,9 +108,9 @@ class ListenerRule(Resource):
             raise
         actions = self._listener["DefaultActions"]
         self._on_default = self._group == convert.forwards_to(actions)
+        self._rule = self._find_rule()
         if self.params["priority"] == "default" and not self._on_default and self.params["state"] == "present":
             self._refuse_taken_default(actions)
-        self._rule = self._find_rule()
         if self._rule is None and not self._on_default:
             return None
         return {
@@ -189,10 +193,17 @@ class ListenerRule(Resource):
         elbv2, priority = self.client("elbv2"), self.params["priority"]
         pages = elbv2.get_paginator("describe_rules").paginate(ListenerArn=self._listener["ListenerArn"])
         rules = {r["RuleArn"]: {**r, "Tags": {}} for page in pages for r in page["Rules"] if not r["IsDefault"]}
-        arns = list(rules)
+        balancer, wanted = self._listener["LoadBalancerArn"], self.params["load_balancer_owner"]
+        arns = [*([balancer] if wanted else []), *rules]
+        tags = {}
         for start in range(0, len(arns), 20):  # DescribeTags takes 20 at a time
             for described in elbv2.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]:
-                rules[described["ResourceArn"]]["Tags"] = tags_to_dict(described["Tags"])
+                tags[described["ResourceArn"]] = tags_to_dict(described["Tags"])
+        for arn, rule in rules.items():
+            rule["Tags"] = tags.get(arn, {})
+        if self.params["state"] == "present":
+            name = self.params["load_balancer"]
+            names.refuse_foreign_parent("load balancer", name, tags.get(balancer, {}), wanted)
         owner = self.params["owner"].items()
         ours = [r for r in rules.values() if convert.forwards_to(r["Actions"]) == self._group]
         ours = ours or [r for r in rules.values() if owner and owner <= r["Tags"].items()]
@@ -231,6 +242,7 @@ class ListenerRule(Resource):
 def main():
     spec = argument_spec(
         load_balancer={"type": "str", "required": True},
+        load_balancer_owner={"type": "dict", "default": {}},
         port={"type": "int", "default": 80},
         target_group={"type": "str", "required": True},
         priority={"type": "str", "default": "default"},

@@ -84,9 +84,7 @@ def test_reservation_by_container(demo):
 
 def test_soft_limit_alone_is_enough_on_ec2(demo):
     container = {"name": "web", "image": "web:1", "memoryReservation": 1900}
-    demo.ecs.register_task_definition(
-        family="soft", requiresCompatibilities=["EC2"], containerDefinitions=[container]
-    )
+    demo.ecs.register_task_definition(family="soft", requiresCompatibilities=["EC2"], containerDefinitions=[container])
     answer = demo.ecs.run_task(cluster="demo", taskDefinition="soft", count=5)
     assert len(answer["tasks"]) == 4 and {each["reason"] for each in answer["failures"]} == {"RESOURCE:MEMORY"}
     with pytest.raises(ClientError, match="memory"):

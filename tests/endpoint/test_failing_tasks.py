@@ -209,7 +209,11 @@ def test_threshold(demo, create, given, count, failures):
 
 
 def test_without_circuit_breaker_ecs_tries_on_more_slowly(demo, create):
-    create("crash", desiredCount=1, deploymentConfiguration={"deploymentCircuitBreaker": {"enable": False, "rollback": False}})
+    create(
+        "crash",
+        desiredCount=1,
+        deploymentConfiguration={"deploymentCircuitBreaker": {"enable": False, "rollback": False}},
+    )
     for _ in range(40):
         service = demo.service()
     assert service["deployments"][0]["rolloutState"] == "IN_PROGRESS"

@@ -202,7 +202,9 @@ def test_launch_template_tags(aws):
         TagSpecifications=[{"ResourceType": "launch-template", "Tags": [{"Key": "a", "Value": "1"}]}],
     )["LaunchTemplate"]
     assert made["Tags"] == [{"Key": "a", "Value": "1"}]
-    aws.ec2.create_tags(Resources=[made["LaunchTemplateId"]], Tags=[{"Key": "a", "Value": "2"}, {"Key": "b", "Value": "3"}])
+    aws.ec2.create_tags(
+        Resources=[made["LaunchTemplateId"]], Tags=[{"Key": "a", "Value": "2"}, {"Key": "b", "Value": "3"}]
+    )
     found = aws.ec2.describe_launch_templates(LaunchTemplateNames=["tagged"])["LaunchTemplates"][0]
     assert {each["Key"]: each["Value"] for each in found["Tags"]} == {"a": "2", "b": "3"}
     aws.ec2.delete_tags(Resources=[made["LaunchTemplateId"]], Tags=[{"Key": "a"}])

@@ -98,7 +98,9 @@ def test_a_task_that_did_its_work_is_no_failure(cluster):
     def ended(real, _parameters):
         answer = real()
         for task in answer["tasks"]:
-            task.update(lastStatus="STOPPED", stopCode="EssentialContainerExited", stoppedReason="Essential container …")
+            task.update(
+                lastStatus="STOPPED", stopCode="EssentialContainerExited", stoppedReason="Essential container …"
+            )
             task["containers"][0]["exitCode"] = 0
         return answer
 

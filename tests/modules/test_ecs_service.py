@@ -288,3 +288,41 @@ def test_causes_of_an_earlier_deployment_are_not_told_again(aws, account):
     register(aws, image="petclinic:no-such-image")
     problems = [c["problem"] for c in failure()["causes"]]
     assert len(problems) == 1 and "CannotPull" in problems[0]
+
+
+def test_a_threshold_that_is_left_open_is_left_alone(read):
+    run("ecs_service", **OPTIONS)
+    open_ = {"minimum_healthy_percent": 100, "maximum_percent": 200}
+    assert not run("ecs_service", **{**OPTIONS, "deployment": open_})["changed"]
+    assert run("ecs_service", **{**OPTIONS, "deployment": {**open_, "rollback": False}})["changed"]
+    breaker = read()["deploymentConfiguration"]["deploymentCircuitBreaker"]
+    assert breaker["rollback"] is False and breaker["thresholdConfiguration"]["value"] == 50
+
+
+def test_a_capacity_provider_takes_the_place_of_a_launch_type(aws, account):
+    aws("ec2").create_launch_template(LaunchTemplateName="t-1", LaunchTemplateData={"ImageId": "ami-12c6146b"})
+    aws("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="g",
+        LaunchTemplate={"LaunchTemplateName": "t-1"},
+        MinSize=0,
+        MaxSize=0,
+        AvailabilityZones=["ap-southeast-1a"],
+    )
+    group = aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]["AutoScalingGroupARN"]
+    aws("ecs").create_capacity_provider(name="p", autoScalingGroupProvider={"autoScalingGroupArn": group})
+    aws("ecs").put_cluster_capacity_providers(
+        cluster=CLUSTER, capacityProviders=["p"], defaultCapacityProviderStrategy=[]
+    )
+    options = {**OPTIONS, "desired_count": 0, "capacity_provider_strategy": [{"capacity_provider": "p", "weight": 1}]}
+    made = run("ecs_service", **options)
+    assert made["service"]["capacity_provider_strategy"] == [{"capacity_provider": "p", "weight": 1, "base": 0}]
+    assert not run("ecs_service", **options)["changed"]
+
+
+def test_nothing_is_put_on_a_foreign_cluster(aws, account):
+    owner = {"handson:cluster": CLUSTER}
+    with pytest.raises(Failed, match=f"cluster '{CLUSTER}' is not ours"):
+        run("ecs_service", **OPTIONS, cluster_owner=owner)
+    assert aws("ecs").list_services(cluster=CLUSTER)["serviceArns"] == []
+    with pytest.raises(Failed, match=f"cluster '{CLUSTER}' is not ours"):
+        run("ecs_run_task", cluster=CLUSTER, task_definition=FAMILY, cluster_owner=owner)

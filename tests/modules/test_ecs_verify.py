@@ -97,7 +97,10 @@ def test_a_bad_answer(steady, options, request_, said):
 
 
 def test_other_good_answers(steady, options):
-    run("ecs_verify", **{**options, "requests": [{"path": "/none", "status": 404}, {"path": "/hangul", "contains": "안녕"}]})
+    run(
+        "ecs_verify",
+        **{**options, "requests": [{"path": "/none", "status": 404}, {"path": "/hangul", "contains": "안녕"}]},
+    )
 
 
 def test_nobody_listens(steady, options):

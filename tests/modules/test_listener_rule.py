@@ -105,3 +105,13 @@ def test_an_empty_account_is_known_after_apply(aws):
     with pytest.raises(Failed, match="playbooks/load_balancer.yml"):
         run("listener_rule", **OPTIONS)
     assert not run("listener_rule", **OPTIONS, state="absent")["changed"]
+
+
+def test_a_foreign_load_balancer_is_not_touched(aws, account, default_action):
+    owner = {"handson:cluster": "petclinic-rest-cluster"}
+    with pytest.raises(Failed, match="load balancer 'petclinic-rest-alb' is not ours"):
+        run("listener_rule", **OPTIONS, load_balancer_owner=owner)
+    assert default_action()["Type"] == "fixed-response"
+    arn = aws("elbv2").describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    aws("elbv2").add_tags(ResourceArns=[arn], Tags=[{"Key": k, "Value": v} for k, v in owner.items()])
+    assert run("listener_rule", **OPTIONS, load_balancer_owner=owner)["changed"]

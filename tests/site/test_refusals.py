@@ -13,8 +13,8 @@ WRONG = {
     "target_group_health_check_path": "actuator/health",
     "service_minimum_healthy_percent": 100,
     "service_maximum_percent": 100,
-    "task_definition_cpu": "16384",
-    "task_definition_memory": "65536",
+    "task_definition_cpu": "32768",
+    "task_definition_memory": "131072",
     "network_mode": "existing",
     "network_vpc_id": "vpc-0123456789abcdef0",
     "network_subnet_ids": ["subnet-0123456789abcdef0"],
@@ -24,7 +24,7 @@ WRONG = {
 
 def test_bad_values_get_one_report_before_any_write(site):
     run = site.play("site.yml", "-e", json.dumps(WRONG), fails=True)
-    for variable in set(WRONG) - {"service_minimum_healthy_percent", "network_vpc_id"}:
+    for variable in set(WRONG) - {"service_minimum_healthy_percent", "network_mode", "network_vpc_id"}:
         assert variable in run.messages, variable
     assert "nothing was written" in run.messages
     assert site.calls_since(0)["mutating"] == 0 and inventory(site.aws) == []
@@ -57,7 +57,8 @@ def foreign(aws):
     ec2, iam = aws("ec2"), aws("iam")
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     subnets = [s["SubnetId"] for s in ec2.describe_subnets()["Subnets"]][:2]
-    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    theirs = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [theirs]})
     container = [{"name": "theirs", "image": "theirs", "memory": 8}]
     return {
         "security group": lambda: ec2.create_security_group(GroupName="petclinic-rest-alb-sg", Description="theirs", VpcId=vpc),
@@ -81,7 +82,7 @@ def test_a_foreign_thing_is_refused_and_survives_run_and_teardown(site, kind):
     theirs = inventory(site.aws)
     assert len(theirs) == 1
     run = site.play("site.yml", fails=True)
-    assert f"There is already a {kind}" in run.messages.replace("an ", "a ") and "It was not touched" in run.messages
+    assert f"The {kind} " in run.messages and "is not ours" in run.messages and "It was not touched" in run.messages
     down = site.play("teardown.yml", "-e", "teardown_confirm=true")
     assert "is left alone" in down.text
     assert inventory(site.aws) == theirs

@@ -34,7 +34,11 @@ def host(name="h", **registered):
                     }
                 }
             },
-            [["service", "s", "2 of 2 tasks running of f:1"], ["targets", "s", "2 of 2 healthy"], ["url", "s", "http://x"]],
+            [
+                ["service", "s", "2 of 2 tasks running of f:1"],
+                ["targets", "s", "2 of 2 healthy"],
+                ["url", "s", "http://x"],
+            ],
         ),
     ],
 )

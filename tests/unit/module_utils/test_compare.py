@@ -43,7 +43,11 @@ def test_merged_tags(tags, owner, merged):
         ({"n": "1"}, {"n": 1}, None),
         ({}, {"handson:cluster": "c"}, "it has no tag handson:cluster=c"),
         ({"handson:cluster": ""}, {"handson:cluster": "c"}, "its tag handson:cluster says '', ours is 'c'"),
-        ({"handson:cluster": "c", "handson:service": "b"}, {"handson:cluster": "c", "handson:service": "s"}, "says 'b'"),
+        (
+            {"handson:cluster": "c", "handson:service": "b"},
+            {"handson:cluster": "c", "handson:service": "s"},
+            "says 'b'",
+        ),
     ],
 )
 def test_foreign_because(tags, owner, because):

@@ -3,7 +3,9 @@ import pytest
 
 from ansible_collections.handson.ecs.plugins.module_utils import diagnosis
 
-PULL = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref r/app:1: not found"
+PULL = (
+    "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref r/app:1: not found"
+)
 
 
 def task(reason="", code=None, stop="TaskFailedToStart", why=None, name="app"):
@@ -19,10 +21,13 @@ def task(reason="", code=None, stop="TaskFailedToStart", why=None, name="app"):
     ("reason", "word"),
     [
         (PULL, "image_reference"),
-        ("CannotPullContainerError: no matching manifest for linux/amd64 in the manifest list entries", "image_platform"),
         (
-            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
-            "unable to get registry auth from asm",
+            "CannotPullContainerError: no matching manifest for linux/amd64 in the manifest list entries",
+            "image_platform",
+        ),
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+            "failed: unable to get registry auth from asm",
             "execution role",
         ),
         (
@@ -30,8 +35,8 @@ def task(reason="", code=None, stop="TaskFailedToStart", why=None, name="app"):
             "task_definition_secrets",
         ),
         (
-            "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: failed to create "
-            "Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
+            "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: failed to "
+            "create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
             "task_definition_log_group",
         ),
         (
@@ -69,7 +74,9 @@ def test_what_was_wanted_or_is_not_understood_is_no_cause(reason, stop):
 
 @pytest.mark.parametrize("code", [0, 1, 137])
 def test_exit_code(code):
-    causes = diagnosis.from_stopped_tasks([task("Essential container in task exited", code, "EssentialContainerExited")])
+    causes = diagnosis.from_stopped_tasks(
+        [task("Essential container in task exited", code, "EssentialContainerExited")]
+    )
     assert causes[0].problem.endswith(f"container app exited with code {code}")
 
 
@@ -110,7 +117,10 @@ def test_a_reason_is_said_once():
             },
             ["i-1:32768", "[500]", "target_group_health_check_matcher"],
         ),
-        ({"State": "unhealthy", "Reason": "Target.Timeout", "Description": "Request timed out"}, ["security group", "timeout"]),
+        (
+            {"State": "unhealthy", "Reason": "Target.Timeout", "Description": "Request timed out"},
+            ["security group", "timeout"],
+        ),
         ({"State": "unhealthy", "Reason": "Target.FailedHealthChecks"}, ["Target.FailedHealthChecks", "0.0.0.0"]),
         ({"State": "unhealthy"}, ["no reason given"]),
     ],
@@ -128,18 +138,21 @@ def test_targets(health, words):
         ("has reached a steady state.", None),
         ("(deployment ecs-svc/1) deployment failed: tasks failed to start.", None),  # its tasks say why
         (
-            "was unable to place a task because no container instance met all of its requirements. The closest matching "
-            "(container-instance 1a2b) has insufficient memory available.",
+            "was unable to place a task because no container instance met all of its requirements. The closest "
+            "matching (container-instance 1a2b) has insufficient memory available.",
             "instances_count",
         ),
         (
-            "was unable to place a task because no container instance met all of its requirements. Reason: No Container "
-            "Instances were found in your cluster.",
+            "was unable to place a task because no container instance met all of its requirements. Reason: No "
+            "Container Instances were found in your cluster.",
             "playbooks/cluster.yml",
         ),
         ("was unable to place a task because no container instance met all of its requirements.", "constraints"),
         ("is unable to consistently start tasks successfully.", "an hour"),
-        ("(task 1a) (port 80) is unhealthy in (target-group arn) due to (reason Health checks failed).", "health_check_path"),
+        (
+            "(task 1a) (port 80) is unhealthy in (target-group arn) due to (reason Health checks failed).",
+            "health_check_path",
+        ),
     ],
 )
 def test_events(message, word):

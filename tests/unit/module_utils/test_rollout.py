@@ -154,7 +154,9 @@ def test_a_failure_names_causes_revision_and_log_group(clock):
     failed = service(deployment(state="FAILED", reason="tasks failed to start."), running=0)
     fake = Fake(failed, tasks=[crashed(), crashed(GOOD)], log_group="/ecs/app")
     error = failure(fake, failed)
-    assert str(error).startswith("The deployment of f:2 to the service 's' failed: tasks failed to start.\n- A task stopped")
+    assert str(error).startswith(
+        "The deployment of f:2 to the service 's' failed: tasks failed to start.\n- A task stopped"
+    )
     assert "aws logs tail /ecs/app" in error.details["causes"][0]["remedy"]
     assert error.details["changed"] and error.details["rolled_back_to"] is None
     assert clock.now == 0
@@ -183,7 +185,9 @@ def test_a_roll_back_is_waited_for(clock):
     back = deployment(GOOD, reason=reason, revision=1)
     gone = deployment(state="FAILED", status="ACTIVE", reason="tasks failed to start.")
     done = f"rolling back to deployment {GOOD}."
-    fake = Fake(service(back, gone), service(back, gone), service(deployment(GOOD, "COMPLETED", revision=1), events=[done]))
+    fake = Fake(
+        service(back, gone), service(back, gone), service(deployment(GOOD, "COMPLETED", revision=1), events=[done])
+    )
     error = failure(fake, service(deployment()))
     assert error.details["rolled_back_to"] == "f:1" and clock.now == 15
     assert "ECS rolled back: the service uses f:1 again, with 2 of 2 tasks running" in str(error)
@@ -200,9 +204,7 @@ def test_the_causes_are_asked_for_before_the_roll_back_ends(clock):
 def test_a_failure_may_be_told_a_moment_before_its_roll_back(clock):
     old = deployment(GOOD, "COMPLETED", "ACTIVE", revision=1)
     failed = deployment(state="FAILED")
-    fake = Fake(
-        service(failed, old), service(deployment(GOOD, "COMPLETED", reason="rolling back", revision=1))
-    )
+    fake = Fake(service(failed, old), service(deployment(GOOD, "COMPLETED", reason="rolling back", revision=1)))
     assert failure(fake, service(deployment(), old)).details["rolled_back_to"] == "f:1"
     # It is not waited for where nobody asked for it.
     fake = Fake(service(failed, old, rollback=False))

@@ -69,7 +69,10 @@ def test_an_open_threshold_is_taken_over(given, seen, wanted):
     [
         (None, []),
         ([{"capacity_provider": "a"}], [("a", 0, 0)]),
-        ([{"capacity_provider": "b", "weight": "1"}, {"capacity_provider": "a", "base": 1}], [("a", 0, 1), ("b", 1, 0)]),
+        (
+            [{"capacity_provider": "b", "weight": "1"}, {"capacity_provider": "a", "base": 1}],
+            [("a", 0, 1), ("b", 1, 0)],
+        ),
     ],
 )
 def test_strategy(rules, normal):
@@ -96,7 +99,13 @@ def test_network(vpc, network):
 
 def test_what_an_endpoint_does_not_tell_is_unknown():
     seen = services.service_from_aws(SERVICE)
-    for option in ("deployment", "health_check_grace_period", "availability_zone_rebalancing", "placement_strategy", "network"):
+    for option in (
+        "deployment",
+        "health_check_grace_period",
+        "availability_zone_rebalancing",
+        "placement_strategy",
+        "network",
+    ):
         assert option not in seen
     assert seen["scheduling_strategy"] == "REPLICA" and seen["capacity_provider_strategy"] == []
 
@@ -168,7 +177,10 @@ def test_is_steady(deployments, running, desired, steady):
         ([deployment(state="FAILED", rolloutStateReason="tasks failed to start.")], "tasks failed to start."),
         ([deployment(state="FAILED")], "ECS gave no reason."),
         (
-            [deployment("ecs-svc/0", state="IN_PROGRESS"), deployment(status="ACTIVE", state="FAILED", rolloutStateReason="x")],
+            [
+                deployment("ecs-svc/0", state="IN_PROGRESS"),
+                deployment(status="ACTIVE", state="FAILED", rolloutStateReason="x"),
+            ],
             "x",
         ),
         (

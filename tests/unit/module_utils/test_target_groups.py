@@ -3,7 +3,14 @@ import pytest
 
 from ansible_collections.handson.ecs.plugins.module_utils import target_groups
 
-CHECK = {"path": "/health", "interval": 30, "timeout": 5, "healthy_threshold": 5, "unhealthy_threshold": 2, "matcher": "200-299"}
+CHECK = {
+    "path": "/health",
+    "interval": 30,
+    "timeout": 5,
+    "healthy_threshold": 5,
+    "unhealthy_threshold": 2,
+    "matcher": "200-299",
+}
 
 
 @pytest.mark.parametrize("other", [{}, {"path": "/"}, {"interval": 5, "timeout": 2}, {"matcher": "200,302"}])

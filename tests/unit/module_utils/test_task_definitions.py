@@ -46,7 +46,9 @@ def test_the_users_own_names_stay():
 def test_empty_values_that_ecs_fills_in_are_left_out():
     assert td.from_aws({"name": "data", "host": {}}) == {"name": "data"}
     log = {"logDriver": "awslogs", "options": {"a": "1"}, "secretOptions": []}
-    assert td.from_aws({"logConfiguration": log}) == {"log_configuration": {"log_driver": "awslogs", "options": {"a": "1"}}}
+    assert td.from_aws({"logConfiguration": log}) == {
+        "log_configuration": {"log_driver": "awslogs", "options": {"a": "1"}}
+    }
     assert td.from_aws([{"base": 0, "flag": False}]) == [{"base": 0, "flag": False}]
 
 
@@ -55,10 +57,16 @@ def test_empty_values_that_ecs_fills_in_are_left_out():
     [
         ({}, {}),
         ({"cpu": 0}, {}),
-        ({"cpu": "256", "memory": 512, "memory_reservation": "256"}, {"cpu": 256, "memory": 512, "memoryReservation": 256}),
+        (
+            {"cpu": "256", "memory": 512, "memory_reservation": "256"},
+            {"cpu": 256, "memory": 512, "memoryReservation": 256},
+        ),
         ({"essential": False}, {"essential": False}),
         ({"command": [], "entry_point": None, "working_directory": ""}, {}),
-        ({"environment": {"A": True, "B": 1, "C": "", "D": 1.5}}, {"environment": [("A", "true"), ("B", "1"), ("C", ""), ("D", "1.5")]}),
+        (
+            {"environment": {"A": True, "B": 1, "C": "", "D": 1.5}},
+            {"environment": [("A", "true"), ("B", "1"), ("C", ""), ("D", "1.5")]},
+        ),
         ({"secrets": {"B": "arn:b", "A": "arn:a"}}, {"secrets": [("B", "arn:b"), ("A", "arn:a")]}),
         (
             {"log_configuration": {"log_driver": "awslogs", "options": {"awslogs-create-group": True, "max": 5}}},
@@ -72,11 +80,29 @@ def test_empty_values_that_ecs_fills_in_are_left_out():
         ),
         (
             {"health_check": {"command": ["CMD", "true"], "retries": None, "start_period": "60"}},
-            {"healthCheck": {"command": ["CMD", "true"], "interval": 30, "timeout": 5, "retries": 3, "startPeriod": 60}},
+            {
+                "healthCheck": {
+                    "command": ["CMD", "true"],
+                    "interval": 30,
+                    "timeout": 5,
+                    "retries": 3,
+                    "startPeriod": 60,
+                }
+            },
         ),
         (
-            {"ulimits": [{"name": "nofile", "soft_limit": 1, "hard_limit": 2}, {"name": "core", "soft_limit": 1, "hard_limit": 1}]},
-            {"ulimits": [{"name": "core", "softLimit": 1, "hardLimit": 1}, {"name": "nofile", "softLimit": 1, "hardLimit": 2}]},
+            {
+                "ulimits": [
+                    {"name": "nofile", "soft_limit": 1, "hard_limit": 2},
+                    {"name": "core", "soft_limit": 1, "hard_limit": 1},
+                ]
+            },
+            {
+                "ulimits": [
+                    {"name": "core", "softLimit": 1, "hardLimit": 1},
+                    {"name": "nofile", "softLimit": 1, "hardLimit": 2},
+                ]
+            },
         ),
     ],
 )
@@ -94,7 +120,9 @@ def test_a_plain_container_has_no_defaults_in_it():
     assert td.normal_container(CONTAINER, "bridge") == NORMAL
 
 
-@pytest.mark.parametrize("changed", [{"image": "app:2"}, {"command": ["x"]}, {"environment": {"A": "1"}}, {"essential": False}])
+@pytest.mark.parametrize(
+    "changed", [{"image": "app:2"}, {"command": ["x"]}, {"environment": {"A": "1"}}, {"essential": False}]
+)
 def test_a_difference_is_seen(changed):
     assert td.normal_container({**CONTAINER, **changed}, "bridge") != NORMAL
 

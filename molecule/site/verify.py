@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the handson.ecs contributors
+"""Every name and number of the petclinic tutorial, sections 4.1 to 4.8, as written there.
+
+What needs a running container (`GET /actuator/health`, the text of `/test/update`) can't be asked here.
+"""
+
+import base64
+
+from readback import STATE_DIR, Expectations, client, pages, tags_of, values
+
+CLUSTER, SERVICE = "petclinic-rest-cluster", "petclinic-rest-service"
+ecs, ec2, elbv2, iam, expect = client("ecs"), client("ec2"), client("elbv2"), client("iam"), Expectations()
+expect.equal("region", ec2.meta.region_name, "ap-southeast-1")
+vpc = expect.only("VPCs", pages("ec2", "describe_vpcs", "Vpcs"))
+expect.equal("existing VPC", vpc["IsDefault"], True)
+here = sorted(s["SubnetId"] for s in pages("ec2", "describe_subnets", "Subnets") if s["VpcId"] == vpc["VpcId"])
+
+# --- 4.1, 4.2: registry, image and its port
+registry = expect.only("registries", pages("ecr", "describe_repositories", "repositories"))
+expect.equal("registry", registry["repositoryName"], "petclinic-rest")
+
+# --- 4.3: security groups, key
+groups = {g["GroupName"]: g for g in pages("ec2", "describe_security_groups", "SecurityGroups")}
+expect.equal("security groups", sorted(groups), ["default", "petclinic-rest-alb-sg", "petclinic-rest-ecs-instance-sg"])
+balancer_group, instance_group = groups["petclinic-rest-alb-sg"], groups["petclinic-rest-ecs-instance-sg"]
+rule = expect.only("rules of the load balancer's group", balancer_group["IpPermissions"])
+expect.contains("its ports", rule, {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80})
+expect.equal("its sources", [r["CidrIp"] for r in rule["IpRanges"]], ["0.0.0.0/0"])
+rules = sorted(instance_group["IpPermissions"], key=lambda r: r["IpProtocol"])
+expect.equal("protocols of the instances' group", [r["IpProtocol"] for r in rules], ["-1", "tcp"])
+expect.equal("sources of every port", [g["GroupId"] for g in rules[0]["UserIdGroupPairs"]], [balancer_group["GroupId"]])
+expect.equal("other sources of every port", rules[0]["IpRanges"], [])
+expect.contains("SSH", rules[-1], {"FromPort": 22, "ToPort": 22})
+expect.equal("sources of SSH", [r["CidrIp"] for r in rules[-1]["IpRanges"]], ["0.0.0.0/0"])
+key = expect.only("key pairs", ec2.describe_key_pairs()["KeyPairs"])
+expect.equal("key pair", key["KeyName"], "petclinic")
+expect.equal("its private half", oct((STATE_DIR / "keys" / "petclinic.pem").stat().st_mode & 0o777), "0o600")
+
+# --- 4.4: load balancer, target group
+balancer = expect.only("load balancers", pages("elbv2", "describe_load_balancers", "LoadBalancers"))
+expect.contains(
+    "load balancer",
+    balancer,
+    {
+        "LoadBalancerName": "petclinic-rest-alb",
+        "Type": "application",
+        "Scheme": "internet-facing",
+        "IpAddressType": "ipv4",
+        "VpcId": vpc["VpcId"],
+        "SecurityGroups": [balancer_group["GroupId"]],
+    },
+)
+expect.equal("its subnets", sorted(z["SubnetId"] for z in balancer["AvailabilityZones"]), here)
+listeners = pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=balancer["LoadBalancerArn"])
+listener = expect.only("listeners", listeners)
+expect.contains("listener", listener, {"Protocol": "HTTP", "Port": 80})
+target_group = expect.only("target groups", pages("elbv2", "describe_target_groups", "TargetGroups"))
+expect.contains(
+    "target group",
+    target_group,
+    {
+        "TargetGroupName": "petclinic-rest-target",
+        "Protocol": "HTTP",
+        "Port": 80,
+        "TargetType": "instance",
+        "VpcId": vpc["VpcId"],
+        "HealthCheckPath": "/actuator/health",
+    },
+)
+target_arn = target_group["TargetGroupArn"]
+attributes = values(elbv2.describe_target_group_attributes(TargetGroupArn=target_arn)["Attributes"])
+expect.equal("deregistration delay", attributes["deregistration_delay.timeout_seconds"], "60")
+action = expect.only("default actions", listener["DefaultActions"])
+forwarded = action.get("TargetGroupArn") or action["ForwardConfig"]["TargetGroups"][0]["TargetGroupArn"]
+expect.equal("what the listener forwards to", forwarded, target_arn)
+
+# --- 4.5: cluster of two t2.medium, by launch template (launch configurations are gone) with IMDSv2
+found = ecs.describe_clusters(clusters=pages("ecs", "list_clusters", "clusterArns"), include=["TAGS"])["clusters"]
+cluster = expect.only("clusters", found)
+expect.contains("cluster", cluster, {"clusterName": CLUSTER, "status": "ACTIVE"})
+expect.contains("its tags", tags_of(cluster["tags"]), {"handson:cluster": CLUSTER})
+instances = [
+    i
+    for r in pages("ec2", "describe_instances", "Reservations")
+    for i in r["Instances"]
+    if i["State"]["Name"] == "running"
+]
+expect.equal("types of the instances", [i["InstanceType"] for i in instances], ["t2.medium"] * 2)
+for instance in instances:
+    expect.contains("instance", instance, {"KeyName": "petclinic", "VpcId": vpc["VpcId"]})
+    expect.equal("its groups", [g["GroupName"] for g in instance["SecurityGroups"]], ["petclinic-rest-ecs-instance-sg"])
+expect.equal("their zones", len({i["Placement"]["AvailabilityZone"] for i in instances}), 2)
+arns = pages("ecs", "list_container_instances", "containerInstanceArns", cluster=CLUSTER)
+registered = ecs.describe_container_instances(cluster=CLUSTER, containerInstances=arns)["containerInstances"]
+expect.equal(
+    "container instances",
+    sorted((c["ec2InstanceId"], c["status"]) for c in registered),
+    sorted((i["InstanceId"], "ACTIVE") for i in instances),
+)
+scaled = expect.only("auto scaling groups", pages("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups"))
+expect.contains("auto scaling group", scaled, {"DesiredCapacity": 2, "MinSize": 2, "MaxSize": 2})
+template = expect.only("launch templates", pages("ec2", "describe_launch_templates", "LaunchTemplates"))
+version = ec2.describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"], Versions=["$Default"])[
+    "LaunchTemplateVersions"
+][0]["LaunchTemplateData"]
+parameter = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+expect.equal("image", version["ImageId"], client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"])
+expect.contains("metadata service", version["MetadataOptions"], {"HttpTokens": "required"})
+script = base64.b64decode(version["UserData"]).decode()
+expect.holds("the instances' cluster", f"ECS_CLUSTER={CLUSTER}" in script.splitlines(), script)
+
+# --- 4.6: task definition
+families = pages("ecs", "list_task_definitions", "taskDefinitionArns")
+task = ecs.describe_task_definition(taskDefinition=expect.only("task definitions", families))["taskDefinition"]
+expect.contains(
+    "task definition",
+    task,
+    {
+        "family": "petclinic-rest-task",
+        "revision": 1,
+        "cpu": "512",
+        "memory": "1024",
+        "requiresCompatibilities": ["EC2"],
+    },
+)
+container = expect.only("containers", task["containerDefinitions"])
+expect.contains(
+    "container",
+    container,
+    {
+        "name": "petclinic-rest-app",
+        "image": "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest:latest",
+        "memoryReservation": 625,
+    },
+)
+expect.equal("hard limit of the container", container.get("memory"), None)
+expect.contains("port", expect.only("ports", container["portMappings"]), {"containerPort": 9460, "hostPort": 0})
+
+# --- 4.7: service
+names = pages("ecs", "list_services", "serviceArns", cluster=CLUSTER)
+expect.only("services", names)
+service = ecs.describe_services(cluster=CLUSTER, services=[SERVICE], include=["TAGS"])["services"][0]
+expect.contains(
+    "service",
+    service,
+    {
+        "serviceName": SERVICE,
+        "status": "ACTIVE",
+        "launchType": "EC2",
+        "schedulingStrategy": "REPLICA",
+        "desiredCount": 2,
+        "runningCount": 2,
+        "pendingCount": 0,
+        "healthCheckGracePeriodSeconds": 60,
+        "taskDefinition": task["taskDefinitionArn"],
+    },
+)
+expect.contains(
+    "deployment configuration",
+    service["deploymentConfiguration"],
+    {"minimumHealthyPercent": 100, "maximumPercent": 200},
+)
+balanced = expect.only("load balancers of the service", service["loadBalancers"])
+expect.contains(
+    "its target",
+    balanced,
+    {"targetGroupArn": target_arn, "containerName": "petclinic-rest-app", "containerPort": 9460},
+)
+# The service role of 2018 is the service-linked role now.
+expect.holds(
+    "its role", "AWSServiceRoleForECS" in service.get("roleArn", "AWSServiceRoleForECS"), service.get("roleArn")
+)
+linked = {r["RoleName"] for r in pages("iam", "list_roles", "Roles", PathPrefix="/aws-service-role/")}
+needed = {
+    "AWSServiceRoleForECS",
+    "AWSServiceRoleForElasticLoadBalancing",
+    "AWSServiceRoleForAutoScaling",
+    "AWSServiceRoleForApplicationAutoScaling_ECSService",
+}
+expect.equal("service-linked roles", sorted(needed - linked), [])
+health = elbv2.describe_target_health(TargetGroupArn=target_arn)["TargetHealthDescriptions"]
+expect.equal("targets", [h["TargetHealth"]["State"] for h in health], ["healthy"] * 2)
+expect.equal("instances behind it", {h["Target"]["Id"] for h in health}, {i["InstanceId"] for i in instances})
+ports = [h["Target"]["Port"] for h in health]
+expect.holds("host ports that Docker chose", all(p >= 32768 for p in ports), ports)
+expect.finish()

@@ -66,6 +66,8 @@ def options_from_aws(found: Mapping[str, Any]) -> dict[str, Any]:
         "arn": found.get("AutoScalingGroupARN"),
         "status": found.get("Status"),
         "launch_template": template.get("LaunchTemplateName"),
+        # The group keeps the id: a template made anew under the same name is another one, and the group launches nothing.
+        "launch_template_id": template.get("LaunchTemplateId"),
         # AWS does not show a version that was not given, and uses the default one.
         "launch_template_version": (template.get("Version") or "$Default") if template else None,
         "subnets": sorted(s for s in (found.get("VPCZoneIdentifier") or "").split(",") if s),
@@ -93,7 +95,7 @@ def parameters(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, An
     """Return the parameters of a create or an update that stand for those of the options named in `names`."""
     named = set(names)
     said = {PARAMETERS[o]: options[o] for o in PARAMETERS if o in named and options.get(o) is not None}
-    if named & {"launch_template", "launch_template_version"}:
+    if named & {"launch_template", "launch_template_id", "launch_template_version"}:
         said["LaunchTemplate"] = {
             "LaunchTemplateName": options["launch_template"],
             "Version": options["launch_template_version"],

@@ -34,14 +34,14 @@ def find(ec2: Any, name: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def default_version(ec2: Any, name: str) -> int:
-    """Return the number of the default version of the launch template with this name."""
+def existing(ec2: Any, name: str) -> dict[str, Any]:
+    """Return the launch template of that name as DescribeLaunchTemplates gives it. Raises Missing where there is none."""
     template = find(ec2, name)
     if template is None:
         raise Missing(
             f"There is no launch template named {name!r}. Make it first: ansible-playbook playbooks/cluster.yml"
         )
-    return int(template["DefaultVersionNumber"])
+    return template
 
 
 def encode(text: str) -> str:

@@ -210,11 +210,12 @@ class AutoScalingGroup(Resource):
 
     def desired(self, current):
         groups.check_sizes(self.params["min"], self.params["max"], self.params["desired"])
-        self._version = self.resolve(
-            lambda: launch_templates.default_version(self.client("ec2"), self.params["launch_template"])
-        )
+        template = self.resolve(lambda: launch_templates.existing(self.client("ec2"), self.params["launch_template"]))
+        known = template != KNOWN_AFTER_APPLY
+        self._version = int(template["DefaultVersionNumber"]) if known else KNOWN_AFTER_APPLY
         return {
             **self.given("name", "launch_template", *_OPTIONS),
+            "launch_template_id": template["LaunchTemplateId"] if known else KNOWN_AFTER_APPLY,
             "launch_template_version": "$Default",
             "subnets": self.resolve(self._subnet_ids),
         }

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -16,7 +17,9 @@ STAGES = ["network", "load_balancer", "cluster", "image", "task", "service"]
 
 
 def names(things):
-    return sorted(x for x in things if not x.startswith(("instance ", "volume ")))
+    """Names without what differs from one life to the next: ids, and revisions, which ECS goes on counting."""
+    kept = (x for x in things if not x.startswith(("instance ", "volume ")))
+    return sorted(re.sub(r"^(task definition .*):\d+$", r"\1", x) for x in kept)
 
 
 def kill_after(site, seconds, *command):

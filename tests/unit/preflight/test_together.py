@@ -283,10 +283,20 @@ def test_what_is_asked():
         "subnet_ids": [],
         "default_subnets": True,
         "parameters": [cluster().values["instances_image_parameter"]],
+        "listeners": [{"load_balancer": "petclinic-rest-alb", "port": 80}],
+        "clusters": ["petclinic-rest-cluster"],
     }
     # A run of the service alone needs its cluster's instance type and no more.
     alone = found.questions([service()], [cluster(), service()])
-    assert alone == {"instance_types": ["t2.medium"], "subnet_ids": [], "default_subnets": False, "parameters": []}
+    assert alone == {
+        "instance_types": ["t2.medium"],
+        "subnet_ids": [],
+        "default_subnets": False,
+        "parameters": [],
+        # Whether it can go on at once, or must wait for its cluster's stages.
+        "listeners": [{"load_balancer": "petclinic-rest-alb", "port": 80}],
+        "clusters": ["petclinic-rest-cluster"],
+    }
 
 
 SPECS = {
@@ -371,3 +381,13 @@ def test_out_of_a_vault_nothing_is_shown():
     faults = checks.check_values([host])
     assert seen(faults) == ["key_pair_type"]
     assert "s3cr3t" not in checks.report(faults) and "value" not in checks.as_dict(faults[0])
+
+
+def test_a_service_whose_cluster_and_listener_stand_need_not_wait():
+    hosts = [cluster(), service()]
+    listening, active = [{"load_balancer": "petclinic-rest-alb", "port": 80}], ["petclinic-rest-cluster"]
+    assert found.standing(hosts, {"listeners": listening, "clusters": active}) == ["petclinic-rest-service"]
+    assert found.standing(hosts, {"listeners": listening, "clusters": []}) == []
+    other_port = [{"load_balancer": "petclinic-rest-alb", "port": 8080}]
+    assert found.standing(hosts, {"listeners": other_port, "clusters": active}) == []
+    assert found.standing(hosts, {"listeners": None, "clusters": None}) == []

@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
 ENDPOINT = [sys.executable, str(ROOT / "roles/local_endpoint/files/embedded_endpoint")]
 LINTS = [
     ("yamllint", [BIN / "yamllint", "--strict", "."]),
-    ("ansible-lint", [BIN / "ansible-lint", "--offline", "-q"]),
+    ("ansible-lint", [BIN / "ansible-lint", "--offline", "--nocolor", "-q"]),
 ]
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 
 def drift(current: Mapping[str, Any] | None, desired: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
@@ -53,3 +53,9 @@ def dict_to_tags(tags: Mapping[str, str], key: str = "Key", value: str = "Value"
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy without the keys whose value is None."""
     return {k: v for k, v in values.items() if v is not None}
+
+
+def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Cut `items` into pieces of at most `size`, for calls that take only so many at once."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -5,19 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
-from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing
 
 #: EC2 instance states out of which no instance ever comes back.
 EC2_GONE = frozenset({"shutting-down", "terminated"})
-
-
-def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Cut `items` into pieces of at most `size`, for calls that take only so many at once."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def list_all(operation: Callable[..., Mapping[str, Any]], key: str, **parameters: Any) -> list[Any]:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Iterable, Mapping
+
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
 
 #: What a registry may answer with (the first two are one image, the others list one for each platform).
 MANIFESTS = (
@@ -15,19 +16,6 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.index.v1+json",
 )
-
-_SECRET_WORDS = ("password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "credentials", "apikey")
-_SECRET_PAIRS = (("api", "key"), ("access", "key"), ("private", "key"), ("ssh", "key"), ("auth", "key"))
-
-
-def looks_secret(name: str) -> bool:
-    """Return whether a variable of this name is likely to hold a secret, such as DB_PASSWORD or githubToken."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    words = [w.lower() for w in re.split(r"[^A-Za-z0-9]+", spaced) if w]
-    # PGPASSWORD and authtoken have no boundary, but also no other meaning.
-    if any(w.endswith(s) for w in words for s in _SECRET_WORDS):
-        return True
-    return any(pair in zip(words, words[1:]) for pair in _SECRET_PAIRS)
 
 
 def secret_build_args(build_args: Mapping[str, Any]) -> list[str]:

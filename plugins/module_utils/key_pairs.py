@@ -92,11 +92,6 @@ def normalized_fingerprint(text: str | None) -> str | None:
     return None if text is None else text.strip().removeprefix("SHA256:").rstrip("=")
 
 
-def same_public_key(one: str, other: str) -> bool:
-    """Tell whether two public lines are of one key, whatever their comments say."""
-    return one.split()[:2] == other.split()[:2]
-
-
 def marker(name: str, public: str) -> str:
     """Return the content of the public key file that says that we made the key for the key pair `name`."""
     return f"{_without_comment(public)} {name.replace(' ', '_')} {MADE_BY}\n"

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import re
 from typing import Any, Mapping
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict, without_none
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
+from ansible_collections.handson.ecs.plugins.module_utils.task_definitions import SECRET_VALUE
 
 #: What an instance launched by our templates carries tags on, besides itself.
 TAGGED = ("instance", "volume")
+
+#: Settings of the ECS agent that hold secrets under a name that doesn't say so: logins to registries.
+SECRET_SETTINGS = {"ECS_ENGINE_AUTH_DATA"}
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
 _VOLUME = {
     "size": "VolumeSize",
@@ -57,6 +65,40 @@ def decode(data: str | None) -> str | None:
         return base64.b64decode(data, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return data
+
+
+def masked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options fit to be shown: what looks secret in `user_data` is replaced by a fingerprint.
+
+    That is all that follows `NAME=` on the line, where the name looks secret, also on the next lines while a quote is
+    open or the line ends in a backslash; and the password in a URL.
+    """
+    script = options.get("user_data")
+    if not isinstance(script, str):
+        return dict(options)
+    return {**options, "user_data": _masked_script(script)}
+
+
+def _masked_script(script: str) -> str:
+    shown, lines = [], script.split("\n")
+    while lines:
+        line = lines.pop(0)
+        secret = next(
+            (m for m in _ASSIGNMENT.finditer(line) if m[1] in SECRET_SETTINGS or looks_secret(m[1])), None
+        )
+        if secret is None:
+            shown.append(SECRET_VALUE.sub(lambda m: _fingerprint(m[0]), line))
+            continue
+        value = line[secret.end() :]
+        quote = value[:1] if value[:1] in ("'", '"') else ""
+        while lines and (value.endswith("\\") or (quote and quote not in value[1:])):
+            value += "\n" + lines.pop(0)
+        shown.append(line[: secret.end()] + (_fingerprint(value) if value else ""))
+    return "\n".join(shown)
+
+
+def _fingerprint(value: str) -> str:
+    return f"(hidden, sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]})"
 
 
 def options_from_data(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
+
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
 
 #: What a listener answers as long as no service hangs on it. It also marks a default action as free to take.
 NO_SERVICE = {
@@ -81,8 +83,28 @@ def forwards_to(actions: list[Mapping[str, Any]]) -> str | None:
 
 
 def is_free(actions: list[Mapping[str, Any]]) -> bool:
-    """Tell whether a listener's default action is the placeholder that this collection puts there."""
-    return [a.get("Type") for a in actions] == ["fixed-response"]
+    """Tell whether a listener's default action is the placeholder that this collection puts there.
+
+    Another fixed response, such as a page that says "down for maintenance", is somebody's.
+    """
+    if [a.get("Type") for a in actions] != ["fixed-response"]:
+        return False
+    seen, ours = actions[0].get("FixedResponseConfig") or {}, NO_SERVICE["FixedResponseConfig"]
+    return all(seen.get(key) == ours[key] for key in ("StatusCode", "MessageBody"))
+
+
+def tags_of(elbv2: Any, arns: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return {ARN: tags} of load balancers, listeners, rules and target groups."""
+    found, wanted = {}, list(arns)
+    for start in range(0, len(wanted), 20):  # DescribeTags takes 20 at a time
+        for described in elbv2.describe_tags(ResourceArns=wanted[start : start + 20])["TagDescriptions"]:
+            found[described["ResourceArn"]] = tags_to_dict(described["Tags"])
+    return found
+
+
+def tags_parameter(tags: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the parameter `Tags` of a create call, or nothing: an empty list is refused."""
+    return {"Tags": dict_to_tags(tags)} if tags else {}
 
 
 def conditions_to_aws(paths: list[str], hosts: list[str]) -> list[dict[str, Any]]:

@@ -21,6 +21,10 @@ def _missing(kind: str, name: str, playbook: str) -> Missing:
     return Missing(f"There is no {kind} named {name!r}. Make it first: ansible-playbook playbooks/{playbook}.yml")
 
 
+def _of_owner(network: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"Name": f"tag:{k}", "Values": [str(v)]} for k, v in (network.get("owner") or {}).items()]
+
+
 def vpc_id(ec2: Any, network: dict[str, Any]) -> str:
     """Return the id of the VPC that `network` selects.
 
@@ -36,7 +40,7 @@ def vpc_id(ec2: Any, network: dict[str, Any]) -> str:
         filters = [{"Name": "is-default", "Values": ["true"]}]
     else:
         filters = [{"Name": "tag:Name", "Values": [network["name"]]}]
-        filters += [{"Name": f"tag:{k}", "Values": [str(v)]} for k, v in (network.get("owner") or {}).items()]
+        filters += _of_owner(network)
     found = ec2.describe_vpcs(Filters=filters)["Vpcs"]
     if not found and mode == "default":
         raise ResourceError(
@@ -53,8 +57,8 @@ def vpc_id(ec2: Any, network: dict[str, Any]) -> str:
 def subnets(ec2: Any, network: dict[str, Any]) -> list[dict[str, str]]:
     """Return the subnets that `network` selects as [{id, availability_zone, vpc_id}], sorted by zone.
 
-    An `existing` network names them; otherwise it is the default subnets of the default VPC or those of the VPC with
-    that Name tag.
+    An `existing` network names them; otherwise it is the default subnets of the default VPC, or those of the VPC with
+    that Name tag that carry the owner's tags.
     """
     if network.get("subnet_ids"):
         filters = [{"Name": "subnet-id", "Values": list(network["subnet_ids"])}]
@@ -62,6 +66,8 @@ def subnets(ec2: Any, network: dict[str, Any]) -> list[dict[str, str]]:
         filters = [{"Name": "default-for-az", "Values": ["true"]}]
     else:
         filters = [{"Name": "vpc-id", "Values": [vpc_id(ec2, network)]}]
+        if network["mode"] == "create":  # others may have put subnets of theirs into our VPC
+            filters += _of_owner(network)
     found = ec2.describe_subnets(Filters=filters)["Subnets"]
     missing = sorted(set(network.get("subnet_ids") or []) - {s["SubnetId"] for s in found})
     if missing:

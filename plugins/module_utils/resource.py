@@ -127,7 +127,7 @@ class Resource:
                 self._create(desired)
             else:
                 self.update(current, desired, changes)
-            current = self.get()
+            current = self._read_back()
         seen = current if not (changes and self.module.check_mode) else {**(current or {}), **desired}
         result = {
             "changed": bool(changes),
@@ -136,6 +136,13 @@ class Resource:
         }
         result.update(self.after(seen, bool(changes)))
         return result
+
+    def _read_back(self) -> dict[str, Any]:
+        """Return what is there now. What was just made may take AWS a moment to show (EC2, ECS and IAM say so)."""
+        looks = [self.get()]
+        if looks[-1] is None:
+            self.wait(lambda: looks.append(self.get()) or looks[-1] is not None, f"the new {self.kind} to show", 60, 1)
+        return looks[-1]
 
     def _create(self, desired: dict[str, Any]) -> None:
         try:

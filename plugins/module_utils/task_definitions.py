@@ -14,14 +14,15 @@ import hashlib
 import re
 from typing import Any, Mapping
 
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import (  # noqa: F401 (SECRET_NAME is for others)
+    SECRET_NAME,
+    looks_secret,
+)
+
 #: Below these keys stand the user's own names, which must not be turned from snake_case to camelCase.
 VERBATIM = {"environment", "secrets", "docker_labels", "options", "driver_opts", "labels"}
 #: Keys whose lists have no order.
 UNORDERED = {"port_mappings", "secret_options", "requires_compatibilities", "mount_points", "ulimits", "extra_hosts"}
-#: Names of environment variables whose values are not shown.
-SECRET_NAME = re.compile(
-    r"PASS(WORD|WD|PHRASE)?|(^|_)PWD$|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY", re.IGNORECASE
-)
 #: A URL with a password in it, under whatever name.
 SECRET_VALUE = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
 #: What stands for nothing: ECS adds some of these (`secretOptions: []`, `host: {}`) and leaves others out.
@@ -125,7 +126,7 @@ def masked(containers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     shown = {}
     for name, container in containers.items():
         environment = {
-            k: _hide(v) if SECRET_NAME.search(k) or SECRET_VALUE.search(v) else v
+            k: _hide(v) if looks_secret(k) or SECRET_VALUE.search(v) else v
             for k, v in container.get("environment", {}).items()
         }
         shown[name] = {**container, **({"environment": environment} if environment else {})}

@@ -161,7 +161,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_groups as groups
 from ansible_collections.handson.ecs.plugins.module_utils import launch_templates, names
-from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import chunks
+from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     KNOWN_AFTER_APPLY,
     Resource,

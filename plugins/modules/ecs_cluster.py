@@ -12,7 +12,8 @@ description:
   - Never touches the cluster's capacity providers while it is there. Those are M(handson.ecs.ecs_capacity_provider)'s.
     That is why this is not M(community.aws.ecs_cluster), which takes them off by default and knows no settings or tags.
   - Taking a cluster away stops the tasks that no service owns, waits for the container instances to go, and takes the
-    capacity providers off. It refuses as long as there are services.
+    capacity providers off. It refuses as long as there are services. In check mode it only warns of them, since a
+    whole teardown that is being tried out would have taken them away before.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -35,6 +36,13 @@ options:
     description: Seconds that O(state=absent) waits for tasks and container instances to go.
     type: int
     default: 600
+  only_refuse:
+    description:
+      - With O(state=absent), look and refuse where services are still active, and delete nothing.
+      - It is for what must go before the cluster, such as its instances, so that nothing is half gone when the cluster
+        refuses. A cluster that isn't there or isn't ours refuses nothing.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -51,6 +59,14 @@ EXAMPLES = r"""
     owner:
       handson:cluster: petclinic-rest-cluster
     state: absent
+
+- name: Stop here where services still run on it
+  handson.ecs.ecs_cluster:
+    name: petclinic-rest-cluster
+    owner:
+      handson:cluster: petclinic-rest-cluster
+    state: absent
+    only_refuse: true
 """
 
 RETURN = r"""
@@ -111,9 +127,8 @@ import time
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, drift
+from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, dict_to_tags, drift, foreign_because
 from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import (
-    chunks,
     cluster_from_aws,
     container_instances,
     describe_cluster,
@@ -146,8 +161,11 @@ class Cluster(Resource):
     def __init__(self, module):
         super().__init__(module)
         self.stopped, self.deregistered = [], []
+        self._looked = []  # what `_absent` saw, so that it is not asked for twice
 
     def get(self):
+        if self._looked:
+            return self._looked.pop()
         found = describe_cluster(self.client("ecs"), self.name, ["TAGS", "SETTINGS", "CONFIGURATIONS"])
         return found and cluster_from_aws(found)
 
@@ -178,7 +196,6 @@ class Cluster(Resource):
 
     def delete(self, current):
         deadline = time.monotonic() + self.params["delete_timeout"]
-        self._refuse_with_services()
         self._stop_tasks()
         self._wait_for_instances(deadline)
         if current["capacity_providers"] or current["default_strategy"]:
@@ -198,6 +215,12 @@ class Cluster(Resource):
         )
 
     def _absent(self):
+        current = self.get()
+        if current is not None and foreign_because(current["tags"], self.params["owner"]) is None:
+            self._refuse_with_services()
+        if self.params["only_refuse"]:
+            return {"changed": False, "diff": self._diff({}, {}), self.result_key: current}
+        self._looked = [current]
         result = super()._absent()
         if result["changed"]:
             result.update(stopped_tasks=self.stopped, deregistered_instances=self.deregistered)
@@ -207,7 +230,10 @@ class Cluster(Resource):
         return [{"name": "containerInsights", "value": desired["container_insights"]}]
 
     def _refuse_with_services(self):
-        """Fail where services are still active. Those that are draining are gone by themselves in a moment."""
+        """Fail, in check mode warn, where services are still active.
+
+        Those that are draining are gone by themselves in a moment.
+        """
         ecs = self.client("ecs")
         arns = list_all(ecs.list_services, "serviceArns", cluster=self.name)
         active = sorted(
@@ -216,11 +242,16 @@ class Cluster(Resource):
             for service in ecs.describe_services(cluster=self.name, services=list(part))["services"]
             if service["status"] == "ACTIVE"
         )
-        if active:
-            raise ResourceError(
-                f"The ECS cluster {self.name!r} still has the services {', '.join(active)}, and AWS deletes no cluster "
-                "with services. Take them away first: ansible-playbook playbooks/teardown_service.yml"
-            )
+        if not active:
+            return
+        said = (
+            f"The ECS cluster {self.name!r} still has the services {', '.join(active)}, and AWS deletes no cluster "
+            "with services. Take them away first: ansible-playbook playbooks/teardown_service.yml"
+        )
+        if not self.module.check_mode:
+            raise ResourceError(said)
+        # In `teardown.yml --check` the services are there by design: that they would go first was foreseen before.
+        self.module.warn(f"{said} (teardown.yml does so itself).")
 
     def _stop_tasks(self):
         """Stop what runs here without a service, such as a task that was run once by hand."""
@@ -276,8 +307,12 @@ def main():
         name={"type": "str", "required": True},
         container_insights={"type": "str", "choices": ["disabled", "enabled", "enhanced"], "default": "disabled"},
         delete_timeout={"type": "int", "default": 600},
+        only_refuse={"type": "bool", "default": False},
     )
-    Cluster(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)).run()
+    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
+    if module.params["only_refuse"] and module.params["state"] != "absent":
+        module.fail_json(msg="only_refuse goes with state absent only. Set state to absent, or leave only_refuse out.")
+    Cluster(module).run()
 
 
 if __name__ == "__main__":

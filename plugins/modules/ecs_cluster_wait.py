@@ -102,6 +102,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import (
     ready,
     why_not_ready,
 )
+from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
 
 #: Seconds after which a line is written though nothing has changed.
@@ -113,6 +114,7 @@ class ClusterWait:
         self.module = module
         self.params = module.params
         self.ecs = module.client("ecs")
+        self.progress = Progress(module.params["progress_file"])
         self.started = time.monotonic()
         self.said, self.said_at = None, 0.0
 
@@ -149,12 +151,11 @@ class ClusterWait:
         return sum(map(ready, seen)) >= self.params["instances"]
 
     def _say(self, line):
-        path, now = self.params["progress_file"], time.monotonic()
-        if not path or (line == self.said and now - self.said_at < QUIET):
+        now = time.monotonic()
+        if line == self.said and now - self.said_at < QUIET:
             return
         self.said, self.said_at = line, now
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        self.progress.say(line)
 
     def _why(self, seen):
         text = (

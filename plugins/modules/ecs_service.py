@@ -253,6 +253,10 @@ SAME = {
 }
 
 
+#: What CreateService says while a service-linked role, or the listener's new default action, has not reached ECS yet.
+NOT_YET = ("Unable to assume the service linked role", "does not have an associated load balancer")
+
+
 class Service(Resource):
     kind = "service"
     result_key = "service"
@@ -329,7 +333,7 @@ class Service(Resource):
             request["launchType"] = desired["launch_type"]
         if desired.get("tags"):
             request["tags"] = dict_to_tags(desired["tags"], "key", "value")
-        made = self.client("ecs").create_service(**request)
+        made = self.retry_on(NOT_YET, lambda: self.client("ecs").create_service(**request))
         self.rollout.follow(made["service"], seen=set())
 
     def update(self, current, desired, changes):
@@ -340,7 +344,8 @@ class Service(Resource):
         request = self._parameters(desired, changes)
         if "task_definition" in changes:
             request["taskDefinition"] = desired["task_definition"]
-        if "force_new_deployment" in changes:
+        if changes & {"force_new_deployment", "capacity_provider_strategy"}:
+            # ECS takes another capacity provider strategy only together with a new deployment.
             request["forceNewDeployment"] = True
         if request:
             seen = {e["id"] for e in self.raw.get("events") or []}
@@ -437,6 +442,11 @@ class Service(Resource):
 
     def _latest(self):
         family = self.params["family"]
+        if not family:
+            raise Missing(
+                f"There is no service named {self.name!r} in {self.params['cluster']!r}. Make it first: "
+                "ansible-playbook playbooks/service.yml"
+            )
         try:
             found = self.client("ecs").describe_task_definition(taskDefinition=family)
         except is_boto3_error_code("ClientException"):

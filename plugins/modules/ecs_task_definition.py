@@ -10,7 +10,8 @@ short_description: Keep a task definition
 description:
   - Registers a new revision when, and only when, the newest active revision differs from what is asked for in any
     setting. M(community.aws.ecs_taskdefinition) overlooks changed environment values, ports, sizes and roles.
-  - O(state=absent) deregisters and deletes all revisions of the family.
+  - O(state=absent) deregisters and deletes all revisions of the family that carry the tags of O(owner). It leaves
+    the others, and warns of them.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -97,8 +98,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils import task_definitions as convert
-from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
-from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, foreign_because, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, argument_spec
 
 #: What ECS says while a new role has not yet reached it (aws-facts: IAM propagates).
 ROLE_NOT_YET = ("Role is not valid", "is not authorized to perform: sts:AssumeRole", "unable to assume the role")
@@ -110,17 +111,8 @@ class TaskDefinition(Resource):
     result_key = "task_definition"
 
     def get(self):
-        revision = self.name
-        if self.params["state"] == "absent":
-            self._active = self._revisions("ACTIVE")
-            self._inactive = self._revisions("INACTIVE")
-            newest = (self._active or self._inactive)[-1:]
-            if not newest:
-                return None
-            revision = newest[0]
-        try:
-            found = self.client("ecs").describe_task_definition(taskDefinition=revision, include=["TAGS"])
-        except is_boto3_error_code("ClientException"):  # "Unable to describe task definition"
+        found = self._newest_to_delete() if self.params["state"] == "absent" else self._describe(self.name)
+        if found is None:
             return None
         described = found["taskDefinition"]
         mode = described.get("networkMode") or "bridge"
@@ -192,13 +184,55 @@ class TaskDefinition(Resource):
         else:
             self.create(desired)
 
+    def _describe(self, revision):
+        """Return a revision, or a family's newest active one, as DescribeTaskDefinition gives it, or None."""
+        try:
+            return self.client("ecs").describe_task_definition(taskDefinition=revision, include=["TAGS"])
+        except is_boto3_error_code("ClientException"):  # "Unable to describe task definition"
+            return None
+
+    def _newest_to_delete(self):
+        """Note which revisions are ours, and return the newest of them; the newest of all where none is.
+
+        Tags hang on a revision: a family may have some of ours and some that somebody else registered.
+        """
+        ours, foreign, newest = {}, [], None
+        for status in ("INACTIVE", "ACTIVE"):
+            ours[status] = []
+            for arn in self._revisions(status):
+                found = self._describe(arn)
+                if found is None:  # gone since we looked
+                    continue
+                if foreign_because(tags_to_dict(found.get("tags")), self.params["owner"]) is None:
+                    ours[status].append(arn)
+                    newest = found
+                else:
+                    foreign.append((arn, found))
+        self._active, self._inactive = ours["ACTIVE"], ours["INACTIVE"]
+        if newest is not None and foreign:
+            left = ", ".join(arn.rsplit("/", 1)[-1] for arn, _found in foreign)
+            self.module.warn(
+                f"Of the task definition {self.name!r} these revisions are not ours and are left alone: {left}."
+            )
+        return newest or (foreign[-1][1] if foreign else None)
+
     def delete(self, current):
-        ecs = self.client("ecs")
+        ecs, failed = self.client("ecs"), []
         for arn in self._active:
             ecs.deregister_task_definition(taskDefinition=arn)
         everything = self._inactive + self._active
         for start in range(0, len(everything), 10):  # DeleteTaskDefinitions takes 10 at a time
-            ecs.delete_task_definitions(taskDefinitions=everything[start : start + 10])
+            answer = ecs.delete_task_definitions(taskDefinitions=everything[start : start + 10])
+            failed += answer.get("failures") or []
+        if failed:
+            said = "; ".join(
+                " ".join(filter(None, ((f.get("arn") or "?").rsplit("/", 1)[-1] + ":", f.get("reason"), f.get("detail"))))
+                for f in failed
+            )
+            raise ResourceError(
+                f"ECS did not delete {len(failed)} of {len(everything)} revisions of the task definition "
+                f"{self.name!r}: {said}. They are deregistered. Run again, or delete them in the console under Task definitions."
+            )
 
     def _revisions(self, status):
         """Return the ARNs of this family's revisions, oldest first."""
@@ -212,8 +246,13 @@ class TaskDefinition(Resource):
         return super()._diff(*sides)
 
     def _present(self):
-        result = super()._present()
-        if result["task_definition"].get("containers"):
+        return self._masked(super()._present())
+
+    def _absent(self):
+        return self._masked(super()._absent())  # one that isn't ours is shown
+
+    def _masked(self, result):
+        if (result["task_definition"] or {}).get("containers"):
             shown = convert.masked(result["task_definition"]["containers"])
             result["task_definition"] = {**result["task_definition"], "containers": shown}
         return result

@@ -45,6 +45,11 @@ options:
     description: Port of the listener.
     type: int
     default: 80
+  host:
+    description:
+      - The name that the certificate holds and DNS leads to the load balancer. Asked instead of the load balancer's own.
+      - Without one a certificate is not checked, since none names a load balancer's own DNS name.
+    type: str
   requests:
     description: What to ask through the load balancer, and what the answer must contain.
     type: list
@@ -103,6 +108,7 @@ overview:
 """
 
 import time
+from urllib.error import HTTPError
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -130,6 +136,7 @@ class Verification:
     def __init__(self, module):
         self.p = module.params
         self.ecs, self.elbv2 = module.client("ecs"), module.client("elbv2")
+        self.desired = None
         self.overview = {"cluster": self.p["cluster"], "service": self.p["service"]}
 
     def look(self):
@@ -145,6 +152,7 @@ class Verification:
         if not found:
             return [check("service", False, f"there is no service {self.p['service']}")]
         service = found[0]
+        self.desired = service["desiredCount"]
         tasks = f"{service['runningCount']} of {service['desiredCount']} tasks running"
         self.overview.update(tasks=tasks, task_definition=revision(service["taskDefinition"]))
         return [check("steady state", is_steady(service), tasks)]
@@ -161,7 +169,8 @@ class Verification:
         self.overview["targets"] = f"{healthy} of {len(states)} healthy"
         reasons = sorted({s.get("Description") or s["State"] for s in states if s["State"] != "healthy"})
         said = ", ".join([self.overview["targets"], *reasons])
-        return [check("targets", states and healthy == len(states), said)]
+        # A service of 0 tasks has no targets, and none is missing.
+        return [check("targets", healthy == len(states) and (states or not self.desired), said)]
 
     def _answers(self):
         try:
@@ -173,14 +182,21 @@ class Verification:
         return [self._ask(r) for r in self.p["requests"]]
 
     def _ask(self, request):
-        url = self.overview["url"] + request["path"]
+        host = self.p["host"]
+        base = f"{self.p['scheme']}://{host}" if host else self.overview["url"]
         try:
-            answer = open_url(url, timeout=10, http_agent="handson.ecs")
-            status, body = answer.status, answer.read(1 << 20).decode(errors="replace")
+            answer = open_url(base + request["path"], timeout=10, http_agent="handson.ecs", validate_certs=bool(host))
+            status, body = answer.status, self._text(answer)
+        except HTTPError as e:  # an answer as well, and perhaps the one that is wanted
+            status, body = e.code, self._text(e)
         except Exception as e:  # urllib raises a dozen kinds; each is a failed check, and its text says which
-            status, body = getattr(e, "code", None), str(e)
+            status, body = None, str(e)
         found = "".join(request["contains"].split()) in "".join(body.split())
         return check(f"GET {request['path']}", status == request["status"] and found, f"{status} {body[:120]}")
+
+    @staticmethod
+    def _text(answer):
+        return answer.read(1 << 20).decode(errors="replace")
 
 
 def main():
@@ -197,6 +213,7 @@ def main():
             "target_group": {"type": "str", "required": True},
             "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
             "port": {"type": "int", "default": 80},
+            "host": {"type": "str"},
             "requests": {"type": "list", "elements": "dict", "default": [], "options": request},
             "timeout": {"type": "int", "default": 120},
             "interval": {"type": "float", "default": 3},

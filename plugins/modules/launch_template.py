@@ -71,7 +71,11 @@ options:
     description: Name of the instance profile, whose role lets the ECS agent register the instance.
     type: str
   user_data:
-    description: Script that an instance runs when it starts, as plain text, at most 16 KiB.
+    description:
+      - Script that an instance runs when it starts, as plain text, at most 16 KiB.
+      - In the result and the diff, a fingerprint stands for the value of a line C(NAME=value) whose name looks secret
+        (such as C(…_PASSWORD), C(…_TOKEN), C(ECS_ENGINE_AUTH_DATA)). On AWS it is kept as it is, for everyone to read
+        who may describe the template.
     type: str
   volume:
     description: The instances' root volume. Without it the image's own description holds.
@@ -260,6 +264,20 @@ class LaunchTemplate(Resource):
             "InvalidLaunchTemplateId.NotFound",
             "InvalidLaunchTemplateName.NotFoundException",
         )
+
+    def _diff(self, before, after):
+        return super()._diff(launch_templates.masked(before), launch_templates.masked(after))
+
+    def _present(self):
+        return self._masked(super()._present())
+
+    def _absent(self):
+        return self._masked(super()._absent())  # one that isn't ours is shown
+
+    def _masked(self, result):
+        if result[self.result_key]:
+            result[self.result_key] = launch_templates.masked(result[self.result_key])
+        return result
 
     def _image_of_parameter(self):
         name = self.params["image_parameter"]

@@ -109,7 +109,7 @@ except ImportError:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.leftovers import (
     DENIED,
     SERVICE_LINKED,
@@ -153,11 +153,6 @@ EC2 = {
     "volume": ("describe_volumes", "Volumes", "VolumeId", "volume-id", None),
     "vpc": ("describe_vpcs", "Vpcs", "VpcId", "vpc-id", None),
 }  # fmt: skip
-
-
-def chunks(items, size):
-    """Cut a list into lists of at most `size`."""
-    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 class Account:

@@ -77,7 +77,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as convert
 from ansible_collections.handson.ecs.plugins.module_utils import names
-from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     KNOWN_AFTER_APPLY,
     Missing,
@@ -99,28 +99,37 @@ class ListenerRule(Resource):
     def get(self):
         """Find where the service hangs now. The listener and the rule are kept for the calls that change them."""
         self._listener = self._rule = self._group = None
+        self._on_default, self._elsewhere = False, []
+        port, absent = self.params["port"], self.params["state"] == "absent"
         try:
-            self._listener = self._find_listener()
+            listeners = self._find_listeners()
+            if port not in listeners and not absent:
+                raise Missing(
+                    f"The load balancer {self.params['load_balancer']!r} has no listener on port {port}. "
+                    "Make it first: ansible-playbook playbooks/load_balancer.yml"
+                )
             self._group = names.target_group_arn(self.client("elbv2"), self.params["target_group"])
         except Missing:
-            if self.params["state"] == "absent" or self.module.check_mode:
+            if absent or self.module.check_mode:
                 return None
             raise
-        actions = self._listener["DefaultActions"]
+        self._listener = listeners.pop(port, None)
+        # Where it hung before the listener's port changed, or before a certificate made 443 of 80.
+        self._elsewhere = [place for other in listeners.values() for place in self._places_on(other)]
+        actions = self._listener["DefaultActions"] if self._listener else []
         self._on_default = self._group == convert.forwards_to(actions)
-        self._rule = self._find_rule()
-        if self.params["priority"] == "default" and not self._on_default and self.params["state"] == "present":
+        self._rule = self._find_rule() if self._listener else None
+        if self.params["priority"] == "default" and not self._on_default and not absent:
             self._refuse_taken_default(actions)
-        if self._rule is None and not self._on_default:
+        if self._rule is None and not self._on_default and not (absent and self._elsewhere):
             return None
         return {
             "priority": self._rule["Priority"] if self._rule else "default",
             **convert.conditions_from_aws(self._rule["Conditions"] if self._rule else []),
             "target_group": self._target_group_name(self._rule["Actions"] if self._rule else actions),
-            # Both places at once are what a move leaves behind when it is cut short.
-            "twice": bool(self._rule) and self._on_default,
-            # A default action carries no tags: it is its target group's, whose owner is checked there.
-            "tags": self._rule["Tags"] if self._rule else dict(self.wanted_tags),
+            # More places than one are what a move leaves behind when it is cut short.
+            "twice": bool(self._elsewhere) or (bool(self._rule) and self._on_default),
+            "tags": self._rule["Tags"] if self._rule else self._default_tags(),
         }
 
     def desired(self, current):
@@ -134,14 +143,15 @@ class ListenerRule(Resource):
         elbv2, action = self.client("elbv2"), {"Type": "forward", "TargetGroupArn": self._group}
         if desired["priority"] == "default":
             elbv2.modify_listener(ListenerArn=self._listener["ListenerArn"], DefaultActions=[action])
-            return
-        elbv2.create_rule(
-            ListenerArn=self._listener["ListenerArn"],
-            Priority=int(desired["priority"]),
-            Conditions=convert.conditions_to_aws(desired["paths"], desired["hosts"]),
-            Actions=[action],
-            Tags=dict_to_tags(desired.get("tags", {})),
-        )
+        else:
+            elbv2.create_rule(
+                ListenerArn=self._listener["ListenerArn"],
+                Priority=int(desired["priority"]),
+                Conditions=convert.conditions_to_aws(desired["paths"], desired["hosts"]),
+                Actions=[action],
+                **convert.tags_parameter(desired.get("tags")),
+            )
+        self._leave_other_listeners()
 
     def update(self, current, desired, changes):
         elbv2 = self.client("elbv2")
@@ -161,29 +171,46 @@ class ListenerRule(Resource):
         if there and self._rule:
             elbv2.delete_rule(RuleArn=self._rule["RuleArn"])
         if not there and self._on_default:
-            self._free_default()
+            self._free(self._listener["ListenerArn"])
+        self._leave_other_listeners()
 
     def delete(self, current):
         if self._rule:
             self.client("elbv2").delete_rule(RuleArn=self._rule["RuleArn"])
         if self._on_default:
-            self._free_default()
+            self._free(self._listener["ListenerArn"])
+        self._leave_other_listeners()
 
-    def _free_default(self):
-        self.client("elbv2").modify_listener(
-            ListenerArn=self._listener["ListenerArn"], DefaultActions=[convert.NO_SERVICE]
-        )
+    def _free(self, arn):
+        self.client("elbv2").modify_listener(ListenerArn=arn, DefaultActions=[convert.NO_SERVICE])
 
-    def _find_listener(self):
-        elbv2, port = self.client("elbv2"), self.params["port"]
+    def _leave_other_listeners(self):
+        for kind, arn in self._elsewhere:
+            self.client("elbv2").delete_rule(RuleArn=arn) if kind == "rule" else self._free(arn)
+        self._elsewhere = []
+
+    def _places_on(self, listener):
+        """Return [(kind, ARN)] of the default action and the rules of a listener that forward to our target group."""
+        places = []
+        if convert.forwards_to(listener["DefaultActions"]) == self._group:
+            places.append(("default", listener["ListenerArn"]))
+        pages = self.client("elbv2").get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
+        rules = (r for page in pages for r in page["Rules"] if not r["IsDefault"])
+        return places + [("rule", r["RuleArn"]) for r in rules if convert.forwards_to(r["Actions"]) == self._group]
+
+    def _default_tags(self):
+        """Return whose a default action is. It carries no tags: it is whose target group it forwards to.
+
+        Tags beyond the owner's belong to the target group alone and are no drift here.
+        """
+        tags = convert.tags_of(self.client("elbv2"), [self._group]).get(self._group, {})
+        return dict(self.wanted_tags) if self.params["owner"].items() <= tags.items() else tags
+
+    def _find_listeners(self):
+        """Return {port: listener} of the load balancer. Raises Missing where there is no load balancer."""
+        elbv2 = self.client("elbv2")
         arn = names.load_balancer(elbv2, self.params["load_balancer"])["LoadBalancerArn"]
-        for listener in elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]:
-            if listener["Port"] == port:
-                return listener
-        raise Missing(
-            f"The load balancer {self.params['load_balancer']!r} has no listener on port {port}. "
-            "Make it first: ansible-playbook playbooks/load_balancer.yml"
-        )
+        return {x["Port"]: x for x in elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]}
 
     def _find_rule(self):
         """Return the rule that is ours, by its tags or since it forwards to our target group, with its `Tags`.
@@ -194,11 +221,7 @@ class ListenerRule(Resource):
         pages = elbv2.get_paginator("describe_rules").paginate(ListenerArn=self._listener["ListenerArn"])
         rules = {r["RuleArn"]: {**r, "Tags": {}} for page in pages for r in page["Rules"] if not r["IsDefault"]}
         balancer, wanted = self._listener["LoadBalancerArn"], self.params["load_balancer_owner"]
-        arns = [*([balancer] if wanted else []), *rules]
-        tags = {}
-        for start in range(0, len(arns), 20):  # DescribeTags takes 20 at a time
-            for described in elbv2.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]:
-                tags[described["ResourceArn"]] = tags_to_dict(described["Tags"])
+        tags = convert.tags_of(elbv2, [*([balancer] if wanted else []), *rules])
         for arn, rule in rules.items():
             rule["Tags"] = tags.get(arn, {})
         if self.params["state"] == "present":
@@ -225,8 +248,8 @@ class ListenerRule(Resource):
             return
         other = convert.forwards_to(actions)
         if other:
-            tags = self.client("elbv2").describe_tags(ResourceArns=[other])["TagDescriptions"]
-            if tags and self.params["owner"] and self.params["owner"].items() <= tags_to_dict(tags[0]["Tags"]).items():
+            tags = convert.tags_of(self.client("elbv2"), [other]).get(other, {})
+            if self.params["owner"] and self.params["owner"].items() <= tags.items():
                 return  # another target group of the same service, from before it was renamed
         raise ResourceError(
             f"The default action of the listener {self.params['load_balancer']}:{self.params['port']} is not free: "

@@ -91,7 +91,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as convert
 from ansible_collections.handson.ecs.plugins.module_utils import names
-from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
 
 ATTRIBUTES = ("idle_timeout", "deletion_protection", "drop_invalid_header_fields")
@@ -115,7 +115,7 @@ class LoadBalancer(Resource):
         else:
             self._listeners = {x["Port"]: x for x in elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]}
         arns = [arn, *(x["ListenerArn"] for x in self._listeners.values())]
-        tags = {d["ResourceArn"]: tags_to_dict(d["Tags"]) for d in elbv2.describe_tags(ResourceArns=arns)["TagDescriptions"]}
+        tags = convert.tags_of(elbv2, arns)
         ours = self.params["owner"].items()
         return {
             "name": balancer["LoadBalancerName"],
@@ -153,7 +153,7 @@ class LoadBalancer(Resource):
             IpAddressType=desired["ip_address_type"],
             Subnets=desired["subnets"],
             SecurityGroups=self._group_ids(),
-            Tags=dict_to_tags(desired.get("tags", {})),
+            **convert.tags_parameter(desired.get("tags")),
         )
         arn = made["LoadBalancers"][0]["LoadBalancerArn"]
         self._listeners = {}
@@ -213,7 +213,7 @@ class LoadBalancer(Resource):
             if there is None:
                 action = convert.REDIRECT if wanted.get("redirect") else convert.NO_SERVICE
                 elbv2.create_listener(
-                    LoadBalancerArn=arn, DefaultActions=[action], Tags=dict_to_tags(desired.get("tags", {})), **parameters
+                    LoadBalancerArn=arn, DefaultActions=[action], **convert.tags_parameter(desired.get("tags")), **parameters
                 )
             elif convert.listener_from_aws(there) != wanted:
                 if wanted.get("redirect"):

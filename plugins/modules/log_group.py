@@ -55,10 +55,9 @@ log_group:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.handson.ecs.plugins.module_utils.log_groups import RETENTION_DAYS
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
 
-#: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html, and 0 for none
-RETENTION = [0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
 GONE = "ResourceNotFoundException"
 #: Said while another call about the same group is under way
 BUSY = ("OperationAbortedException",)
@@ -129,7 +128,7 @@ class LogGroup(Resource):
 def main():
     spec = argument_spec(
         name={"type": "str", "required": True},
-        retention_days={"type": "int", "choices": RETENTION},
+        retention_days={"type": "int", "choices": [0, *RETENTION_DAYS]},
         # The name of a key is no secret.
         kms_key={"type": "str", "no_log": False},
     )

@@ -93,7 +93,8 @@ target_group:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import names
-from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags
+from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import tags_of, tags_parameter
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
 from ansible_collections.handson.ecs.plugins.module_utils.target_groups import (
     health_check_from_aws,
@@ -115,7 +116,6 @@ class TargetGroup(Resource):
         group = found["TargetGroups"][0]
         arn = group["TargetGroupArn"]
         attributes = {a["Key"]: a["Value"] for a in elbv2.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]}
-        tags = elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
         return {
             "name": group["TargetGroupName"],
             "arn": arn,
@@ -125,7 +125,7 @@ class TargetGroup(Resource):
             "target_type": group["TargetType"],
             "deregistration_delay": int(attributes.get("deregistration_delay.timeout_seconds", 300)),
             "health_check": health_check_from_aws(group),
-            "tags": tags_to_dict(tags[0]["Tags"] if tags else []),
+            "tags": tags_of(elbv2, [arn]).get(arn, {}),
         }
 
     def desired(self, current):
@@ -139,7 +139,7 @@ class TargetGroup(Resource):
             Protocol=desired["protocol"],
             Port=desired["port"],
             TargetType=desired["target_type"],
-            Tags=dict_to_tags(desired["tags"]) if desired.get("tags") else [],
+            **tags_parameter(desired.get("tags")),
             **health_check_to_aws(desired.get("health_check") or {}),
         )
         if "deregistration_delay" in desired:

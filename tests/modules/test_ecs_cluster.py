@@ -124,7 +124,63 @@ def test_services_are_named_and_nothing_is_touched(aws, read, task_definition):
     with pytest.raises(Failed, match="services owners, vets.*teardown_service.yml"):
         run("ecs_cluster", **ABSENT)
     assert read()
-    assert run("ecs_cluster", check=True, **ABSENT)["changed"]
+
+
+@pytest.fixture
+def service(aws, task_definition):
+    """The cluster with a service on it."""
+    run("ecs_cluster", **OPTIONS)
+    aws("ecs").create_service(cluster=NAME, serviceName="vets", taskDefinition=task_definition, desiredCount=0)
+
+
+def said(result):
+    """The warnings of a result."""
+    return " ".join(str(w) for w in result.get("warnings", []))
+
+
+def test_check_mode_warns_of_services_since_a_whole_teardown_takes_them_away_before(service):
+    checked = run("ecs_cluster", check=True, **ABSENT)
+    assert checked["changed"] and "services vets" in said(checked)
+    checked = run("ecs_cluster", check=True, **ABSENT, only_refuse=True)
+    assert not checked["changed"] and "services vets" in said(checked)
+
+
+def test_services_are_refused_before_anything_is_deleted(aws, read, service):
+    with recorded() as calls, pytest.raises(Failed, match="services vets.*teardown_service.yml"):
+        run("ecs_cluster", **ABSENT, only_refuse=True)
+    assert operations(calls) == ["DescribeClusters", "ListServices", "DescribeServices"]
+    aws("ecs").delete_service(cluster=NAME, service="vets", force=True)
+    with recorded() as calls:
+        looked = run("ecs_cluster", **ABSENT, only_refuse=True)
+    assert not looked["changed"] and looked["cluster"]["name"] == NAME and read()
+    assert set(operations(calls)) <= {"DescribeClusters", "ListServices", "DescribeServices"}
+
+
+def test_services_that_drain_are_not_counted(read, service):
+    def draining(real, parameters):
+        answer = real()
+        return answer | {"services": [s | {"status": "DRAINING"} for s in answer["services"]]}
+
+    with recorded(DescribeServices=draining):
+        assert not run("ecs_cluster", **ABSENT, only_refuse=True)["changed"]
+
+
+def test_a_cluster_that_is_not_there_or_foreign_refuses_nothing(aws, read, task_definition):
+    with recorded() as calls:
+        assert not run("ecs_cluster", **ABSENT, only_refuse=True)["changed"]
+        assert not run("ecs_cluster", **ABSENT)["changed"]
+    assert operations(calls) == ["DescribeClusters"] * 2
+    aws("ecs").create_cluster(clusterName=NAME)
+    aws("ecs").create_service(cluster=NAME, serviceName="vets", taskDefinition=task_definition, desiredCount=0)
+    for only in (True, False):
+        assert not run("ecs_cluster", **ABSENT, only_refuse=only)["changed"]
+    assert read()
+
+
+def test_only_refuse_makes_no_cluster(aws, read):
+    with pytest.raises(Failed, match="only_refuse.*state"):
+        run("ecs_cluster", **OPTIONS, only_refuse=True)
+    assert read() is None
 
 
 def test_tasks_without_a_service_are_stopped(aws, read, instance, task_definition):

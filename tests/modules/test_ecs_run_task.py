@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
-from modules.aws_calls import operations, recorded
+from modules.aws_calls import error, operations, recorded
 from modules.harness import Failed, run
 
 CLUSTER = "petclinic-rest-cluster"
@@ -143,3 +143,131 @@ def test_a_task_with_an_address_of_its_own(aws, cluster, define):
     assert len(configuration["subnets"]) >= 2
     with pytest.raises(Failed, match="no security group named 'other'.*network.yml"):
         run("ecs_run_task", **OPTIONS, network={"mode": "default"}, security_groups=["other"])
+
+
+def test_a_task_that_ecs_does_not_know_yet_is_waited_for(cluster):
+    looks = []
+
+    def not_yet(real, parameters):
+        looks.append(parameters)
+        if len(looks) > 2:
+            return real()
+        missing = [{"arn": arn, "reason": "MISSING"} for arn in parameters["tasks"]]
+        return {"tasks": real()["tasks"][: len(looks) - 1], "failures": missing[len(looks) - 1 :]}
+
+    with recorded(DescribeTasks=not_yet):
+        result = run("ecs_run_task", **OPTIONS, count=2)
+    assert len(looks) == 3 and [t["status"] for t in result["tasks"]] == ["RUNNING", "RUNNING"]
+    with (
+        recorded(DescribeTasks=lambda *_: {"tasks": [], "failures": []}),
+        pytest.raises(Failed, match="After 0 s the tasks are MISSING"),
+    ):
+        run("ecs_run_task", **{**OPTIONS, "wait_timeout": 0})
+
+
+def test_a_service_linked_role_that_is_being_made_is_waited_for(aws, cluster, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    refusals = [
+        error("InvalidParameterException", "Unable to assume the service linked role. Please verify that it exists.")
+    ]
+
+    def refuse_once(real, parameters):
+        if refusals:
+            raise refusals.pop()
+        return real()
+
+    with recorded(RunTask=refuse_once) as calls:
+        run("ecs_run_task", **OPTIONS)
+    tokens = [parameters["clientToken"] for operation, parameters in calls if operation == "RunTask"]
+    assert len(tokens) == 2 and len(set(tokens)) == 1 and len(running(aws)) == 1
+
+
+def test_what_was_run_once_is_stopped_and_nothing_else(aws, cluster, define):
+    ours = {t["id"] for t in run("ecs_run_task", **OPTIONS, count=2)["tasks"]}
+    somebodys = aws("ecs").run_task(cluster=CLUSTER, taskDefinition=FAMILY)["tasks"][0]["taskArn"]
+    define("2")  # an older revision's tasks go, too
+    absent = {**OPTIONS, "state": "absent"}
+    checked = run("ecs_run_task", check=True, **absent)
+    assert checked["changed"] and {t["id"] for t in checked["tasks"]} == ours
+    assert {t["lastStatus"] for t in running(aws)} == {"RUNNING"} and len(running(aws)) == 3
+    stopped = run("ecs_run_task", **absent)
+    assert stopped["changed"] and {t["id"] for t in stopped["tasks"]} == ours
+    assert {t["status"] for t in stopped["tasks"]} == {"STOPPED"}
+    assert aws("ecs").list_tasks(cluster=CLUSTER, desiredStatus="RUNNING")["taskArns"] == [somebodys]
+    assert not run("ecs_run_task", **absent)["changed"]
+    assert not run("ecs_run_task", check=True, **absent)["changed"]
+
+
+def test_tasks_of_a_service_are_left_to_it(aws, cluster):
+    run("ecs_run_task", **OPTIONS)
+
+    def of_a_service(real, parameters):
+        answer = real()
+        for task in answer["tasks"]:
+            task["group"] = "service:petclinic-rest-service"
+        return answer
+
+    with recorded(DescribeTasks=of_a_service) as calls:
+        assert not run("ecs_run_task", **OPTIONS, state="absent")["changed"]
+    assert operations(calls) == ["ListTasks", "DescribeTasks"]
+
+
+def test_all_pages_of_tasks_are_stopped_a_hundred_at_a_time(cluster):
+    arns = [f"arn:aws:ecs:ap-southeast-1:123456789012:task/{CLUSTER}/{n:03}" for n in range(150)]
+    tags = [{"key": k, "value": v} for k, v in OPTIONS["owner"].items()]
+    stopped = []
+
+    def pages(real, parameters):
+        assert parameters["family"] == FAMILY and parameters["desiredStatus"] == "RUNNING"
+        return {"taskArns": arns[100:]} if parameters.get("nextToken") else {"taskArns": arns[:100], "nextToken": "2"}
+
+    def tasks(real, parameters):
+        assert len(parameters["tasks"]) <= 100
+        return {
+            "tasks": [
+                {"taskArn": a, "lastStatus": "STOPPED" if a in stopped else "RUNNING", "tags": tags}
+                for a in parameters["tasks"]
+            ]
+        }
+
+    def stop(real, parameters):
+        stopped.append(parameters["task"])
+        if len(stopped) == 1:
+            raise error("InvalidParameterException", "The referenced task was not found.")
+        return {"task": {}}
+
+    with recorded(ListTasks=pages, DescribeTasks=tasks, StopTask=stop):
+        assert run("ecs_run_task", **{**OPTIONS, "task_definition": f"{FAMILY}:1"}, state="absent")["changed"]
+    assert stopped == arns
+
+
+def test_tasks_that_do_not_stop_are_named(cluster):
+    task = run("ecs_run_task", **OPTIONS)["tasks"][0]["id"]
+    with (
+        recorded(StopTask=lambda *_: {"task": {}}),
+        pytest.raises(Failed, match=f"After 0 s .wait_timeout.*{task}.*second run"),
+    ):
+        run("ecs_run_task", **{**OPTIONS, "wait_timeout": 0}, state="absent")
+
+
+def test_without_its_cluster_there_is_nothing_to_stop(aws):
+    for check in (True, False):
+        assert run("ecs_run_task", check=check, **OPTIONS, state="absent") | {"invocation": 0} == {
+            "changed": False,
+            "tasks": [],
+            "invocation": 0,
+        }
+
+
+def test_a_cluster_that_goes_meanwhile_took_its_tasks_along(cluster):
+    run("ecs_run_task", **OPTIONS)
+    looks = []
+
+    def gone(real, parameters):
+        looks.append(parameters)
+        if len(looks) > 1:
+            raise error("ClusterNotFoundException", "Cluster not found.")
+        return real()
+
+    with recorded(DescribeTasks=gone):
+        assert run("ecs_run_task", **OPTIONS, state="absent")["changed"]

@@ -326,3 +326,8 @@ def test_nothing_is_put_on_a_foreign_cluster(aws, account):
     assert aws("ecs").list_services(cluster=CLUSTER)["serviceArns"] == []
     with pytest.raises(Failed, match=f"cluster '{CLUSTER}' is not ours"):
         run("ecs_run_task", cluster=CLUSTER, task_definition=FAMILY, cluster_owner=owner)
+
+
+def test_an_update_of_a_service_that_is_not_there_names_its_playbook(aws, account):
+    with pytest.raises(Failed, match="no service named.*playbooks/service.yml"):
+        run("ecs_service", name="nobody", cluster=CLUSTER, task_definition="keep", force_new_deployment=True)

@@ -2,6 +2,7 @@
 import json
 
 import pytest
+from modules.aws_calls import recorded
 from modules.harness import Failed, contract, run
 
 CONTAINER = {
@@ -109,3 +110,60 @@ def test_a_role_that_is_not_there_names_its_playbook(aws):
     assert run("ecs_task_definition", check=True, **OPTIONS, execution_role="nobody")["changed"]
     with pytest.raises(Failed, match="no IAM role named 'nobody'.*playbooks/task.yml"):
         run("ecs_task_definition", **OPTIONS, execution_role="nobody")
+
+
+def test_revisions_that_are_not_ours_are_left_and_named(aws, read):
+    def foreign(**tags):
+        made = aws("ecs").register_task_definition(
+            family="petclinic-rest-task",
+            containerDefinitions=[{"name": "a", "image": "b", "memory": 4}],
+            tags=[{"key": k.replace("_", ":"), "value": v} for k, v in tags.items()],
+        )
+        return made["taskDefinition"]["taskDefinitionArn"]
+
+    first = foreign(handson_service="another-service")
+    ours = "petclinic-rest-task"
+    aws("ecs").register_task_definition(
+        family=ours,
+        containerDefinitions=[{"name": "a", "image": "b", "memory": 4}],
+        tags=[{"key": "handson:service", "value": "petclinic-rest-service"}],
+    )
+    newest = foreign(team="vets")
+    checked = run("ecs_task_definition", check=True, **OPTIONS, state="absent")
+    assert checked["changed"] and checked["diff"]["before"]["revision"] == 2
+    gone = run("ecs_task_definition", **OPTIONS, state="absent")
+    assert gone["changed"]
+    warned = " ".join(str(w) for w in gone["warnings"])
+    assert "petclinic-rest-task:1, petclinic-rest-task:3" in warned and "task:2" not in warned
+    assert sorted(aws("ecs").list_task_definitions()["taskDefinitionArns"]) == [first, newest]
+    assert aws("ecs").list_task_definitions(status="INACTIVE")["taskDefinitionArns"] == []
+    again = run("ecs_task_definition", **OPTIONS, state="absent")
+    assert not again["changed"] and again["foreign"] and again["task_definition"]["revision"] == 3
+
+
+def test_without_an_owner_all_revisions_go(aws, read):
+    for tags in ([], [{"key": "team", "value": "vets"}]):
+        aws("ecs").register_task_definition(
+            family="petclinic-rest-task",
+            containerDefinitions=[{"name": "a", "image": "b", "memory": 4}],
+            **({"tags": tags} if tags else {}),
+        )
+    assert run("ecs_task_definition", family="petclinic-rest-task", state="absent")["changed"]
+    assert aws("ecs").list_task_definitions()["taskDefinitionArns"] == []
+
+
+def test_revisions_that_ecs_does_not_delete_are_a_failure(read):
+    run("ecs_task_definition", **OPTIONS)
+
+    def fails(real, parameters):
+        return {"taskDefinitions": [], "failures": [{"arn": parameters["taskDefinitions"][0], "reason": "IN_USE"}]}
+
+    with recorded(DeleteTaskDefinitions=fails), pytest.raises(Failed, match="did not delete 1 of 1.*task:1: IN_USE"):
+        run("ecs_task_definition", **OPTIONS, state="absent")
+
+
+def test_a_foreign_familys_secrets_are_not_shown(aws):
+    container = {"name": "a", "image": "b", "memory": 4, "environment": [{"name": "DB_PASSWORD", "value": "hunter2"}]}
+    aws("ecs").register_task_definition(family="petclinic-rest-task", containerDefinitions=[container])
+    absent = run("ecs_task_definition", family=OPTIONS["family"], owner=OPTIONS["owner"], state="absent")
+    assert absent["foreign"] and "hunter" not in json.dumps(absent)

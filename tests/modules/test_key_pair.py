@@ -58,7 +58,7 @@ def test_the_key_is_made_here_private_and_never_shown(read, options, path):
     result = run("key_pair", **options)
     assert key_pairs.mode_of(str(path)) == "0600" and key_pairs.mode_of(str(path.parent)) == "0700"
     public = key_pairs.public_from_private(path.read_bytes())
-    assert key_pairs.same_public_key(read()["PublicKey"], public)
+    assert read()["PublicKey"].split()[:2] == public.split()[:2]
     assert result["key_pair"]["fingerprint"] == result["diff"]["after"]["fingerprint"] == key_pairs.fingerprint(public)
     body = path.read_text().splitlines()[2]
     assert "PRIVATE" not in json.dumps(result) and body not in json.dumps(result)
@@ -138,7 +138,7 @@ def test_another_key_fails_with_the_way_out(aws, read, options, path):
     with pytest.raises(Failed, match="is not that of private_key_file.*teardown.*replace"):
         run("key_pair", **options)
     assert run("key_pair", **options, replace=True)["changed"]
-    assert key_pairs.same_public_key(read()["PublicKey"], public)
+    assert read()["PublicKey"].split()[:2] == public.split()[:2]
 
 
 def test_a_readable_private_key_is_made_private_again(aws, options, path):
@@ -164,7 +164,8 @@ def test_a_foreign_key_pair_is_refused_and_not_deleted(aws, read, options, path,
 def test_a_lost_reply_keeps_the_key(aws, read, options, path):
     with recorded(ImportKeyPair=lambda real, parameters: (real(), real())):
         assert run("key_pair", **options)["changed"]
-    assert key_pairs.same_public_key(read()["PublicKey"], key_pairs.public_from_private(path.read_bytes()))
+    public = key_pairs.public_from_private(path.read_bytes())
+    assert read()["PublicKey"].split()[:2] == public.split()[:2]
     assert not run("key_pair", **options)["changed"]
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import base64
+import json
 
 import pytest
 from modules.aws_calls import error, operations, recorded
@@ -221,3 +222,32 @@ def test_a_lost_reply_is_no_failure(read):
         assert run("launch_template", **OPTIONS)["changed"]
     assert read()["numbers"] == (1, 1)
     assert not run("launch_template", **OPTIONS)["changed"]
+
+
+SECRET_SCRIPT = """#!/bin/bash
+cat >> /etc/ecs/ecs.config <<'END'
+ECS_CLUSTER=petclinic-rest-cluster
+ECS_ENGINE_AUTH_TYPE=docker
+ECS_ENGINE_AUTH_DATA={"registry.example.com": {"auth": "hunter%s"}}
+END
+export DB_PASSWORD=hunter%s
+"""
+
+
+def test_secrets_in_user_data_are_not_shown_but_their_change_is(aws, read):
+    def shown(result):
+        return json.dumps({k: v for k, v in result.items() if k != "invocation"})
+
+    made = run("launch_template", **{**OPTIONS, "user_data": SECRET_SCRIPT % (1, 1)})
+    assert "hunter" not in shown(made)
+    assert "ECS_CLUSTER=petclinic-rest-cluster" in made["launch_template"]["user_data"]
+    assert "hunter1" in base64.b64decode(read()["UserData"]).decode()
+    assert "hunter" not in shown(run("launch_template", **{**OPTIONS, "user_data": SECRET_SCRIPT % (1, 1)}))
+    for check in (True, False):
+        changed = run("launch_template", check=check, **{**OPTIONS, "user_data": SECRET_SCRIPT % (1, 2)})
+        assert changed["changed"] and "hunter" not in shown(changed)
+        before, after = (changed["diff"][side]["user_data"].splitlines() for side in ("before", "after"))
+        assert [a for a, b in zip(before, after) if a != b] == [before[6]] and before[6] != after[6]
+        assert before[6].startswith("export DB_PASSWORD=(hidden, sha256 ")
+    gone = run("launch_template", name=NAME, owner=OWNER, state="absent")
+    assert gone["changed"] and "hunter" not in json.dumps(gone)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
+from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import NO_SERVICE
 from modules.harness import Failed, contract, run
 
 OWNER = {"handson:cluster": "petclinic-rest-cluster", "handson:service": "petclinic-rest-service"}
@@ -10,13 +11,14 @@ OPTIONS = {"load_balancer": "petclinic-rest-alb", "target_group": "petclinic-res
 def account(aws, alb):
     """A load balancer with a free listener and two target groups; returns their ARNs by name."""
     elbv2 = aws("elbv2")
-    free = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+    free = NO_SERVICE
     listener = elbv2.create_listener(
         LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=[free]
     )["Listeners"][0]["ListenerArn"]
     arns = {"listener": listener}
     for name in ("petclinic-rest-target", "other-target"):
-        made = elbv2.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=alb["VpcId"])
+        tags = [{"Key": k, "Value": v} for k, v in OWNER.items()] if name != "other-target" else [{"Key": "a", "Value": "b"}]
+        made = elbv2.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=alb["VpcId"], Tags=tags)
         arns[name] = made["TargetGroups"][0]["TargetGroupArn"]
     return arns
 
@@ -115,3 +117,37 @@ def test_a_foreign_load_balancer_is_not_touched(aws, account, default_action):
     arn = aws("elbv2").describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
     aws("elbv2").add_tags(ResourceArns=[arn], Tags=[{"Key": k, "Value": v} for k, v in owner.items()])
     assert run("listener_rule", **OPTIONS, load_balancer_owner=owner)["changed"]
+
+
+def test_a_listener_that_somebody_made_by_hand_survives_a_teardown(aws, account, default_action):
+    """They did the tutorial in the console: the same names, and none of our tags."""
+    elbv2 = aws("elbv2")
+    group = account["petclinic-rest-target"]
+    elbv2.remove_tags(ResourceArns=[group], TagKeys=list(OWNER))
+    forward = [{"Type": "forward", "TargetGroupArn": group}]
+    elbv2.modify_listener(ListenerArn=account["listener"], DefaultActions=forward)
+    assert run("listener_rule", **OPTIONS, state="absent")["foreign"]
+    assert default_action()["TargetGroupArn"] == group
+    with pytest.raises(Failed, match="not ours"):
+        run("listener_rule", **OPTIONS)
+
+
+def test_a_page_that_somebody_put_there_is_not_free(aws, account):
+    page = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503", "MessageBody": "Back at noon."}}]
+    aws("elbv2").modify_listener(ListenerArn=account["listener"], DefaultActions=page)
+    with pytest.raises(Failed, match="not free"):
+        run("listener_rule", **OPTIONS)
+
+
+def test_a_move_to_another_listener_leaves_the_first(aws, account, alb, rule, default_action):
+    """As when a certificate makes 443 of 80: a rule that stays on 80 would beat the redirect there."""
+    as_rule = {**OPTIONS, "priority": "1", "paths": ["/api/*"]}
+    run("listener_rule", **as_rule)
+    aws("elbv2").create_listener(
+        LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=8080, DefaultActions=[NO_SERVICE]
+    )
+    assert run("listener_rule", **as_rule, port=8080)["changed"]
+    assert rule() is None
+    assert not run("listener_rule", **as_rule, port=8080)["changed"]
+    assert run("listener_rule", **OPTIONS, port=80, state="absent")["changed"], "what hangs elsewhere goes as well"
+    aws("elbv2").delete_target_group(TargetGroupArn=account["petclinic-rest-target"])  # refused while in use

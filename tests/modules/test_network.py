@@ -84,6 +84,15 @@ def test_the_other_modules_find_it_by_its_name(aws):
     assert [s["id"] for s in names.subnets(aws("ec2"), SELECTOR)] == result["subnet_ids"]
 
 
+def test_a_foreign_subnet_in_our_vpc_is_not_used(aws):
+    result = run("network", **OPTIONS)["network"]
+    zone = {"CidrBlock": "10.0.9.0/24", "AvailabilityZone": ZONES[2]}
+    theirs = aws("ec2").create_subnet(VpcId=result["id"], **zone)["Subnet"]["SubnetId"]
+    assert [s["id"] for s in names.subnets(aws("ec2"), SELECTOR)] == result["subnet_ids"]
+    existing = {"mode": "existing", "vpc_id": result["id"], "owner": OWNER}
+    assert theirs in [s["id"] for s in names.subnets(aws("ec2"), existing)]
+
+
 def test_check_on_an_empty_account_shows_everything(aws):
     with recorded() as calls:
         result = run("network", check=True, **OPTIONS)
@@ -279,6 +288,12 @@ def test_zones_can_be_named_but_not_changed(aws, read):
         run("network", **OPTIONS, availability_zones=ZONES[:2])
 
 
+def test_each_subnet_has_a_zone_of_its_own(aws, read):
+    with pytest.raises(Failed, match="one zone, .*a load balancer takes one subnet of a zone"):
+        run("network", **OPTIONS, availability_zones=[ZONES[0], ZONES[0]])
+    assert read() is None
+
+
 def test_the_block_is_immutable(aws):
     run("network", **OPTIONS)
     options = {**OPTIONS, "cidr": "10.9.0.0/16", "subnet_cidrs": ["10.9.0.0/24", "10.9.1.0/24"]}
@@ -287,6 +302,6 @@ def test_the_block_is_immutable(aws):
 
 
 def test_impossible_values_fail_before_anything(aws, read):
-    with pytest.raises(Failed, match="two zones: name two"):
+    with pytest.raises(Failed, match="two zones. Name at least two"):
         run("network", **OPTIONS, subnet_cidrs=["10.0.0.0/24"])
     assert read() is None

@@ -119,10 +119,17 @@ def variables(told):
     return sorted({f["variable"] for f in told["faults"]})
 
 
-READS = ["DescribeInstanceTypes", "DescribeSubnets", "GetCallerIdentity", "GetParameter"]
+READS = [
+    "DescribeClusters",
+    "DescribeInstanceTypes",
+    "DescribeLoadBalancers",
+    "DescribeSubnets",
+    "GetCallerIdentity",
+    "GetParameter",
+]
 
 
-def test_the_tutorial_passes_with_four_reads(preflight):
+def test_the_tutorial_passes_with_six_reads(preflight):
     told, calls, text = preflight()
     assert told["faults"] == [], told["msg"]
     assert sorted(calls) == READS
@@ -223,7 +230,7 @@ def test_limit_looks_at_the_service_with_its_cluster(preflight):
         {"load_balancer_listener_port": 70000, "instances_type": "t2.micro"}, None, "--limit", "petclinic-rest-service"
     )
     assert variables(told) == ["task_definition_memory"]  # the cluster's own fault is not this run's
-    assert sorted(calls) == ["DescribeInstanceTypes", "GetCallerIdentity"]
+    assert sorted(calls) == ["DescribeClusters", "DescribeInstanceTypes", "DescribeLoadBalancers", "GetCallerIdentity"]
 
 
 def test_what_is_no_fault_is_said_and_stops_nothing(preflight):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from account import inventory, listener, load_balancer, security_group, service, target_group
+from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import NO_SERVICE
 from site_names import CLUSTER, SERVICE
 
 TASK, SVC = "task definition petclinic-rest-task", f"service {SERVICE}"
@@ -60,8 +61,7 @@ def test_a_deleted_thing_is_repaired_and_nothing_else(site):
         elbv2.delete_listener(ListenerArn=listener(aws)["ListenerArn"])
 
     def delete_target_group():
-        action = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
-        elbv2.modify_listener(ListenerArn=listener(aws)["ListenerArn"], DefaultActions=action)
+        elbv2.modify_listener(ListenerArn=listener(aws)["ListenerArn"], DefaultActions=[NO_SERVICE])
         elbv2.delete_target_group(TargetGroupArn=target_group(aws)["TargetGroupArn"])
 
     def delete_service():

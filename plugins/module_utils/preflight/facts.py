@@ -196,3 +196,11 @@ def _subnets(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
                 f"They all lie in the zone {zones[0]}; a load balancer needs two.",
                 "Name subnets of at least two zones.",
             )
+        for zone in zones if len(zones) > 1 else []:
+            sharing = sorted(s["id"] for s in found if s["availability_zone"] == zone)
+            if len(sharing) > 1:
+                yield host.fault(
+                    "network_subnet_ids",
+                    f"{', '.join(sharing)} all lie in the zone {zone}; a load balancer takes one subnet of a zone.",
+                    "Name one of them.",
+                )

@@ -5,27 +5,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from typing import Any, Iterator
+from typing import Iterator
 
+from ansible_collections.handson.ecs.plugins.module_utils import networks
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, one_of
 
 WORLD = ("0.0.0.0/0", "::/0")
-
-
-def network_of(text: Any) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | None, str]:
-    """Parse a CIDR block. Returns (network, "") or (None, what is wrong with it)."""
-    if not isinstance(text, str) or "/" not in text:
-        return None, "A CIDR block looks like 10.0.0.0/16."
-    try:
-        return ipaddress.ip_network(text), ""
-    except ValueError:
-        pass
-    try:
-        return None, f"It has bits set behind its prefix; the block is {ipaddress.ip_network(text, strict=False)}."
-    except ValueError:
-        return None, "A CIDR block looks like 10.0.0.0/16."
 
 
 def check_network(host: Host) -> Iterator[Fault]:
@@ -79,78 +65,27 @@ def _existing(host: Host) -> Iterator[Fault]:
 
 
 def _created(host: Host) -> Iterator[Fault]:
-    block = None
-    if "network_cidr" not in host.broken:
-        block, wrong = network_of(host.values.get("network_cidr"))
-        if wrong:
-            yield host.fault("network_cidr", wrong, "Write a block such as 10.0.0.0/16.")
-        elif not 16 <= block.prefixlen <= 28 or block.version != 4:
-            yield host.fault(
-                "network_cidr", "A VPC's block is an IPv4 block from /16 to /28.", "Write a block such as 10.0.0.0/16."
-            )
-    if "network_subnet_cidrs" in host.broken:
-        return
-    listed = host.listed("network_subnet_cidrs")
-    if len(listed) < 2:
-        said = "is one subnet" if len(listed) == 1 else "are no subnets"
-        yield host.fault(
-            "network_subnet_cidrs",
-            f"There {said}; a load balancer needs subnets in two zones.",
-            "Name at least two blocks.",
-        )
-    seen: list[Any] = []
-    for text in listed:
-        subnet, wrong = network_of(text)
-        if wrong:
-            yield host.fault("network_subnet_cidrs", f"{text!r}: {wrong}", "Write blocks such as 10.0.0.0/24.")
-            continue
-        if subnet.version != 4 or not 16 <= subnet.prefixlen <= 28:
-            yield host.fault(
-                "network_subnet_cidrs",
-                f"{text}: a subnet is an IPv4 block from /16 to /28.",
-                "Write blocks such as 10.0.0.0/24.",
-            )
-            continue
-        if block is not None and block.version == 4 and not subnet.subnet_of(block):
-            yield host.fault(
-                "network_subnet_cidrs",
-                f"{text} lies outside the VPC's block {block}.",
-                "Choose a block inside network_cidr.",
-            )
-        for other in seen:
-            if subnet.overlaps(other):
-                yield host.fault(
-                    "network_subnet_cidrs", f"{text} overlaps {other}.", "Choose blocks that don't overlap."
-                )
-        seen.append(subnet)
     zones = [str(z) for z in host.listed("network_availability_zones")]
-    if zones:
-        if len(zones) != len(listed):
+    cidrs = host.listed("network_subnet_cidrs")
+    for variable, value, problem, remedy in networks.faults(host.values.get("network_cidr"), cidrs, zones):
+        # What can't be read is told already, and what it is held against says nothing.
+        unread = {variable} if variable != "network_availability_zones" else {variable, "network_subnet_cidrs"}
+        if not unread & host.broken:
+            yield host.fault(variable, problem, remedy, value=value)
+    for zone in sorted(set(zones)):
+        if not zone.startswith(host.text("aws_region")):
             yield host.fault(
                 "network_availability_zones",
-                f"There are {len(zones)} zones for {len(listed)} subnets.",
-                "Name one zone for each subnet, in their order, or leave it empty.",
+                f"{zone} is not a zone of {host.text('aws_region')}.",
+                "Name zones of aws_region.",
             )
-        elif len(set(zones)) < 2:
-            yield host.fault(
-                "network_availability_zones",
-                "All subnets lie in one zone; a load balancer needs two.",
-                "Name two zones.",
-            )
-        for zone in sorted(set(zones)):
-            if not zone.startswith(host.text("aws_region")):
-                yield host.fault(
-                    "network_availability_zones",
-                    f"{zone} is not a zone of {host.text('aws_region')}.",
-                    "Name zones of aws_region.",
-                )
 
 
 def check_sources(host: Host) -> Iterator[Fault]:
     """Check the blocks that may reach the load balancer and the instances."""
     for variable in ("security_groups_load_balancer_cidrs", "security_groups_ssh_cidrs"):
         for text in host.listed(variable):
-            wrong = network_of(text)[1]
+            wrong = networks.parsed(text)[1]
             if wrong:
                 yield host.fault(variable, f"{text!r}: {wrong}", "Write blocks such as 203.0.113.7/32.")
     if host.values.get("security_groups_load_balancer_cidrs") == []:

@@ -38,6 +38,7 @@ def check_service(host: Host) -> Iterator[Fault]:
             "Write latest, keep, or family:revision such as petclinic-rest-task:3.",
         )
     yield from _deadlock(host)
+    yield from _daemon(host)
     yield from _rebalancing(host)
     yield from _circuit_breaker(host)
     yield from in_range(host, "service_wait_timeout", 1, None, "A number of seconds")
@@ -78,6 +79,25 @@ def _deadlock(host: Host) -> Iterator[Fault]:
             f"at most {most} may, so that ECS can neither stop an old one nor start a new one.",
             "Set service_maximum_percent to 200 (new beside old), or service_minimum_healthy_percent to 50 "
             "(one after the other; a single task needs 0).",
+        )
+
+
+def _daemon(host: Host) -> Iterator[Fault]:
+    """Check the percentages of a daemon: ECS stops the one task of an instance before it starts the next."""
+    if host.text("service_scheduling_strategy") != "DAEMON":
+        return
+    low, high = host.number("service_minimum_healthy_percent"), host.number("service_maximum_percent")
+    if high is not None and high > 100:
+        yield host.fault(
+            "service_maximum_percent",
+            "A daemon has one task on an instance, and ECS refuses more than 100 for it.",
+            "Set it to 100.",
+        )
+    if low is not None and low >= 100:
+        yield host.fault(
+            "service_minimum_healthy_percent",
+            "A roll-out of a daemon stops an instance's old task before it starts the new one, which this forbids.",
+            "Set it to 50, or to 0 where there is one instance.",
         )
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator
 
+from ansible_collections.handson.ecs.plugins.module_utils.log_groups import RETENTION_DAYS
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.account import SECRET_ARN
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, number, one_of
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
 from ansible_collections.handson.ecs.plugins.module_utils.task_definitions import size, snake
 
 #: CPU units of a task on EC2: an eighth of a vCPU to 192 of them.
@@ -30,48 +32,10 @@ FARGATE = {
     8192: (16384, 61440, 4096),
     16384: (32768, 122880, 8192),
 }
-#: Days that CloudWatch Logs keeps events.
-RETENTION = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 #: Ports of the instance that are taken: SSH, Docker, the ECS agent.
 RESERVED_PORTS = (22, 2375, 2376, 51678, 51679, 51680)
 
-#: Parts of a variable's name that say its value is a secret …
-_SECRET_WORDS = {
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "secrets",
-    "token",
-    "credential",
-    "credentials",
-    "apikey",
-}
-_SECRET_PAIRS = {
-    ("api", "key"),
-    ("private", "key"),
-    ("access", "key"),
-    ("secret", "key"),
-    ("encryption", "key"),
-    ("signing", "key"),
-}
-#: … unless its end says that it is only about one.
-_ABOUT = {
-    "file", "path", "dir", "arn", "name", "url", "uri", "endpoint", "ttl", "expiry", "expiration", "lifetime", "length",
-    "type", "id", "enabled", "required", "header", "issuer", "audience", "seconds", "minutes", "hours", "days", "ms",
-    "algorithm", "policy", "count", "limit", "max", "min", "timeout",
-}  # fmt: skip
 _SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b")
-
-
-def looks_secret(name: str) -> bool:
-    """Return whether a variable of this name holds a secret, going by its words: `DB_PASSWORD`, `apiKey`."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    words = [w for w in re.split(r"[^a-z0-9]+", spaced.lower()) if w]
-    if not words or words[-1] in _ABOUT:
-        return False
-    return bool(_SECRET_WORDS & set(words)) or any(pair in _SECRET_PAIRS for pair in zip(words, words[1:]))
 
 
 def units(value: Any) -> int | None:
@@ -143,11 +107,11 @@ def check_task_definition(host: Host) -> Iterator[Fault]:
         )
     yield from in_range(host, "task_definition_run_count", 1, 10, "The number of tasks that one RunTask starts")
     days = host.number("task_definition_log_retention_days")
-    if "task_definition_log_retention_days" in host.values and days not in RETENTION:
-        nearest = min(RETENTION, key=lambda d: abs(d - days)) if days is not None else 30
+    if "task_definition_log_retention_days" in host.values and days not in RETENTION_DAYS:
+        nearest = min(RETENTION_DAYS, key=lambda d: abs(d - days)) if days is not None else 30
         yield host.fault(
             "task_definition_log_retention_days",
-            f"CloudWatch Logs keeps events for {', '.join(map(str, RETENTION))} days.",
+            f"CloudWatch Logs keeps events for {', '.join(map(str, RETENTION_DAYS))} days.",
             f"Set it to one of these, such as {nearest}.",
         )
     names = [c["name"] for c in containers(host)]

@@ -78,3 +78,11 @@ def test_dict_to_tags_is_sorted_and_reversible():
 
 def test_without_none_keeps_what_is_only_empty():
     assert compare.without_none({"a": None, "b": 0, "c": "", "d": []}) == {"b": 0, "c": "", "d": []}
+
+
+@pytest.mark.parametrize(
+    ("items", "size", "parts"),
+    [([], 2, []), ([1], 2, [[1]]), ([1, 2, 3], 2, [[1, 2], [3]]), ([1, 2], 2, [[1, 2]])],
+)
+def test_chunks(items, size, parts):
+    assert list(compare.chunks(items, size)) == parts

@@ -15,14 +15,6 @@ def instance(**other):
     return {**INSTANCE, **other}
 
 
-@pytest.mark.parametrize(
-    ("items", "size", "parts"),
-    [([], 2, []), ([1], 2, [[1]]), ([1, 2, 3], 2, [[1, 2], [3]]), ([1, 2], 2, [[1, 2]])],
-)
-def test_chunks(items, size, parts):
-    assert list(ecs_clusters.chunks(items, size)) == parts
-
-
 def test_list_all_follows_every_page():
     pages = {None: {"arns": [1], "nextToken": "a"}, "a": {"arns": [2], "nextToken": "b"}, "b": {"arns": [3]}}
     seen = []

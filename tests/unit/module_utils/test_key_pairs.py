@@ -31,7 +31,7 @@ def test_ssh_keygen_agrees(pair, tmp_path):
     def ssh_keygen(*args):
         return subprocess.run(["ssh-keygen", *args], check=True, capture_output=True, text=True).stdout
 
-    assert key_pairs.same_public_key(ssh_keygen("-y", "-f", str(path)), public)
+    assert ssh_keygen("-y", "-f", str(path)).split()[:2] == public.split()[:2]
     if kind == "ed25519":
         shown = ssh_keygen("-l", "-E", "sha256", "-f", str(path)).split()[1]
         assert key_pairs.normalized_fingerprint(shown) == key_pairs.fingerprint(public)

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import re
+
 import pytest
 
 from ansible_collections.handson.ecs.plugins.module_utils import launch_templates
@@ -94,3 +96,29 @@ def test_launched_tags_are_those_on_instances_and_volumes(specifications, tags):
 )
 def test_decode(data, text):
     assert launch_templates.decode(data) == text
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        (None, None),
+        ("ECS_CLUSTER=a\nECS_ENGINE_AUTH_TYPE=docker\n", "ECS_CLUSTER=a\nECS_ENGINE_AUTH_TYPE=docker\n"),
+        ("A_TOKEN=\nB=1", "A_TOKEN=\nB=1"),
+        ("A_TOKEN=s3cret\nB=1", "A_TOKEN=#\nB=1"),
+        ("A=1 B_TOKEN=s3cret C=3\nD=4", "A=1 B_TOKEN=#\nD=4"),
+        ("echo ECS_ENGINE_AUTH_DATA={\"r\": {\"auth\": \"s3cret\"}} >> f\nD=4", "echo ECS_ENGINE_AUTH_DATA=#\nD=4"),
+        ("ECS_ENGINE_AUTH_DATA='{\n\"auth\": \"s3cret\"\n}'\nD=4", "ECS_ENGINE_AUTH_DATA=#\nD=4"),
+        ("MY_PASSWORD=a\\\ns3cret\nD=4", "MY_PASSWORD=#\nD=4"),
+        ("PROXY=http://me:s3cret@proxy:3128/", "PROXY=http#proxy:3128/"),
+    ],
+)
+def test_masked(script, shown):
+    masked = launch_templates.masked({**OPTIONS, "user_data": script})
+    assert masked == {**OPTIONS, "user_data": masked["user_data"]}
+    found = masked["user_data"]
+    assert (found and re.sub(r"\(hidden, sha256 [0-9a-f]{8}\)", "#", found)) == shown
+
+
+def test_masked_shows_that_a_secret_changed():
+    first, second = (launch_templates.masked({"user_data": f"A_TOKEN={v}"})["user_data"] for v in "12")
+    assert first != second

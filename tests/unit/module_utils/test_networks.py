@@ -16,13 +16,16 @@ def test_a_possible_network():
     ("cidr", "subnets", "zones", "said"),
     [
         ("10.0.0.0/8", TWO, [], "/16 to /28"),
-        ("10.0.0.1/16", TWO, [], "no IPv4 block"),
+        ("10.0.0.1/16", TWO, [], "the block is 10.0.0.0/16"),
         ("10.0.0.0/16", ["10.0.0.0/24"], [], "two"),
-        ("10.0.0.0/16", ["10.0.0.0/24", "10.1.0.0/24"], [], "not inside"),
+        ("10.0.0.0/16", ["10.0.0.0/24", "10.1.0.0/24"], [], "outside"),
         ("10.0.0.0/16", ["10.0.0.0/24", "10.0.0.128/25"], [], "overlap"),
         ("10.0.0.0/16", ["10.0.0.0/24", "10.0.1.0/29"], [], "/16 to /28"),
         ("10.0.0.0/16", TWO, [A], "1 zones for 2 subnets"),
-        ("10.0.0.0/16", TWO, [A, A], "two zones"),
+        ("10.0.0.0/16", TWO, [A, A], "one zone, ap-southeast-1a"),
+        ("10.0.0.0/16", [*TWO, "10.0.2.0/24"], [A, B, A], "one zone, ap-southeast-1a"),
+        ("10.0.0.0", TWO, [], "network_cidr is '10.0.0.0'. A CIDR block looks like"),
+        ("fd00::/16", TWO, [], "IPv4"),
     ],
 )
 def test_an_impossible_network(cidr, subnets, zones, said):
@@ -34,7 +37,8 @@ def test_an_impossible_network(cidr, subnets, zones, said):
     ("cidrs", "there", "zones", "chosen"),
     [
         (["1", "2"], {}, [A, B, C], {"1": A, "2": B}),
-        (["1", "2", "3"], {}, [A, B], {"1": A, "2": B, "3": A}),
+        (["1", "2", "3"], {}, [A, B, C], {"1": A, "2": B, "3": C}),
+        (["1", "2", "3"], {"2": A}, [A, B, C], {"1": B, "2": A, "3": C}),
         (["1", "2"], {"2": A}, [A, B], {"1": B, "2": A}),
         (["1", "2"], {"1": B, "2": C}, [], {"1": B, "2": C}),
         (["1", "2"], {"1": A, "gone": B}, [A, B], {"1": A, "2": B}),
@@ -44,9 +48,23 @@ def test_zones_for(cidrs, there, zones, chosen):
     assert its.zones_for(cidrs, there, zones) == chosen
 
 
-def test_a_region_with_one_zone():
-    with pytest.raises(ValueError, match="1 availability zones"):
-        its.zones_for(["1", "2"], {}, [A])
+@pytest.mark.parametrize(
+    ("cidrs", "there", "zones", "said"),
+    [
+        (["1", "2"], {}, [A], "1 availability zones for 2 subnets"),
+        (["1", "2", "3"], {}, [A, B], "2 availability zones for 3 subnets"),
+        (["1", "2", "3"], {"1": A, "2": A}, [A, B, C], f"one zone, {A},"),
+    ],
+)
+def test_fewer_zones_than_subnets(cidrs, there, zones, said):
+    with pytest.raises(ValueError, match=said):
+        its.zones_for(cidrs, there, zones)
+
+
+def test_every_fault_is_told():
+    faults = list(its.faults("x", ["10.0.0.0/24", "y"], [A, A]))
+    assert [f[0] for f in faults] == ["network_cidr", "network_subnet_cidrs", "network_availability_zones"]
+    assert all(problem and remedy for _variable, _value, problem, remedy in faults)
 
 
 def test_first_zones():

@@ -230,6 +230,12 @@ EXISTING = {"network_mode": "existing", "network_vpc_id": "vpc-1", "network_subn
             "zone z",
         ),
         (
+            {**EXISTING, "network_subnet_ids": ["subnet-a", "subnet-b", "subnet-c"]},
+            {"subnets": [*FACTS["default_subnets"], {**FACTS["default_subnets"][0], "id": "subnet-c"}]},
+            "network_subnet_ids",
+            "subnet-a, subnet-c all lie in the zone ap-southeast-1a",
+        ),
+        (
             EXISTING,
             {"subnets": [s | {"vpc_id": s["id"]} for s in FACTS["default_subnets"]]},
             "network_subnet_ids",

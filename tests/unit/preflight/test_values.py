@@ -18,6 +18,13 @@ from unit.preflight.samples import cluster, one, seen, service
 ROLE = "arn:aws:iam::123456789012:role/x"
 SECRET = "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:db-AbCdEf"
 
+DAEMON = {
+    "service_scheduling_strategy": "DAEMON",
+    "service_minimum_healthy_percent": 50,
+    "service_maximum_percent": 100,
+    "service_availability_zone_rebalancing": "DISABLED",
+}
+
 
 def test_the_tutorial_has_no_fault():
     assert checks.check_values([cluster(), service()]) == []
@@ -199,6 +206,15 @@ def test_good_arns(host):
             {"network_mode": "create", "network_availability_zones": ["ap-southeast-1a"] * 2},
             "network_availability_zones",
             "one zone",
+        ),
+        (
+            {
+                "network_mode": "create",
+                "network_subnet_cidrs": ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"],
+                "network_availability_zones": ["ap-southeast-1a", "ap-southeast-1b", "ap-southeast-1a"],
+            },
+            "network_availability_zones",
+            "one zone, ap-southeast-1a;",
         ),
         (
             {"network_mode": "create", "network_availability_zones": ["us-east-1a", "ap-southeast-1b"]},
@@ -529,34 +545,6 @@ def test_fargate_pairs(cpu, memory, fault):
     assert seen(tasks.check_task_definition(host)) == ([fault] if fault else [])
 
 
-@pytest.mark.parametrize(
-    ("name", "secret"),
-    [
-        ("DB_PASSWORD", True),
-        ("dbPassword", True),
-        ("spring.datasource.password", True),
-        ("API_KEY", True),
-        ("apiKey", True),
-        ("APIKEY", True),
-        ("GITHUB_TOKEN", True),
-        ("AWS_SECRET_ACCESS_KEY", True),
-        ("PRIVATE_KEY", True),
-        ("CLIENT_SECRET", True),
-        ("SECRET_KEY_BASE", True),
-        ("DB_PASSWORD_FILE", False),
-        ("TOKEN_TTL", False),
-        ("SECRET_ARN", False),
-        ("TOKENIZER", False),
-        ("KEYBOARD", False),
-        ("MONKEY", False),
-        ("SPRING_PROFILES_ACTIVE", False),
-        ("PUBLIC_KEY", False),
-    ],
-)
-def test_looks_secret(name, secret):
-    assert tasks.looks_secret(name) is secret
-
-
 def test_a_secret_is_told_and_never_shown():
     extra = [{"name": "log", "environment": [{"name": "TOKEN", "value": "s3cr3t"}]}]
     host = service(
@@ -598,7 +586,13 @@ def test_a_secret_is_told_and_never_shown():
         ({"service_assign_public_ip": True}, "service_assign_public_ip", "Fargate"),
         ({"service_execute_command": True}, "service_execute_command?", "task role"),
         ({"service_scheduling_strategy": "EVERY"}, "service_scheduling_strategy", "DAEMON"),
-        ({"service_scheduling_strategy": "DAEMON"}, "service_availability_zone_rebalancing", "daemon"),
+        (
+            {**DAEMON, "service_availability_zone_rebalancing": "ENABLED"},
+            "service_availability_zone_rebalancing",
+            "daemon",
+        ),
+        ({**DAEMON, "service_maximum_percent": 101}, "service_maximum_percent", "100"),
+        ({**DAEMON, "service_minimum_healthy_percent": 100}, "service_minimum_healthy_percent", "50"),
         (
             {"service_placement_strategy": [{"type": "binpack", "field": "memory"}]},
             "service_availability_zone_rebalancing?",
@@ -644,3 +638,37 @@ def test_percentages_that_stand_still(desired, low, high, deadlock):
         service_availability_zone_rebalancing="DISABLED",
     )
     assert seen(services.check_service(host)) == (["service_maximum_percent"] if deadlock else [])
+
+
+def test_a_possible_daemon():
+    assert list(services.check_service(service(**DAEMON))) == []
+
+
+ELSEWHERE = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/other:1"
+
+
+@pytest.mark.parametrize(
+    ("reference", "denied"),
+    [
+        ("nginx:1", False),
+        ("public.ecr.aws/nginx/nginx:1", False),
+        ("123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest:2", False),
+        ("123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest@sha256:" + "a" * 64, False),
+        ("123456789012.dkr-ecr.ap-southeast-1.on.aws/petclinic-rest:2", False),
+        (ELSEWHERE, True),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/petclinic-rest:2", True),
+        ("210987654321.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest", True),
+        ("210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/petclinic-rest", True),
+    ],
+)
+def test_an_image_of_another_repository(reference, denied):
+    assert seen(image.check_image(service(image_reference=reference))) == (["image_reference"] if denied else [])
+    extra = [{"name": "log", "image": reference}]
+    faults = list(image.check_image(service(task_definition_extra_containers=extra)))
+    assert seen(faults) == (["task_definition_extra_containers"] if denied else [])
+
+
+def test_an_image_of_another_repository_says_the_way_out():
+    one(image.check_image, service(image_reference=ELSEWHERE), "image_reference", "Set registry_name to other")
+    other = service(image_reference=ELSEWHERE, registry_name="other")
+    assert list(image.check_image(other)) == []

@@ -63,7 +63,7 @@ def test_killed_anywhere_it_goes_on(site):
 def test_teardown_after_each_stage(site, upto):
     for stage in STAGES[:upto]:
         site.play(f"playbooks/{stage}.yml")
-        assert site.play(f"playbooks/{stage}.yml").changed == 0
+    assert site.play(f"playbooks/{stage}.yml").changed == 0
     assert inventory(site.aws)
     site.play("teardown.yml", "-e", "teardown_confirm=true")
     assert inventory(site.aws) == []

@@ -24,10 +24,6 @@ OWNER = {"handson:cluster": "petclinic-rest-cluster"}
 @pytest.fixture(scope="session")
 def endpoint():
     """Start the embedded endpoint once a test process; yield its URL."""
-    if os.environ.get("TMP_EP"):
-        os.environ.update(AWS_ENDPOINT_URL=os.environ["TMP_EP"], AWS_ACCESS_KEY_ID="embedded-endpoint", AWS_SECRET_ACCESS_KEY="embedded-endpoint-key", AWS_REGION=REGION, AWS_DEFAULT_REGION=REGION)
-        yield os.environ["TMP_EP"]
-        return
     state = tempfile.mkdtemp(prefix="handson-test-")
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -198,7 +198,7 @@ def test_foreign_things_are_refused_and_not_deleted(aws, read, profile):
     run("iam_role", **OPTIONS, state="absent")
     assert read() is None and profile() is not None
     iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=TRUST)
-    with pytest.raises(Failed, match="IAM role named.*not ours"):
+    with pytest.raises(Failed, match="IAM role .*not ours"):
         run("iam_role", **{**OPTIONS, "instance_profile": False})
     assert run("iam_role", **OPTIONS, state="absent")["foreign"]
     assert read()["managed"] == []

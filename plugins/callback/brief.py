@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
 DOCUMENTATION = r"""
@@ -33,6 +34,8 @@ class CallbackModule(Default):
 
     def v2_runner_on_ok(self, result):
         """Show the warnings of a result that is itself hidden: the default would hide them with it."""
+        if isinstance(result.task, TaskInclude):
+            return
         if not self.get_option("display_ok_hosts") and not result.result.get("changed", False):
             self._handle_warnings_and_exception(result)
         super().v2_runner_on_ok(result)

@@ -8,6 +8,10 @@ CONFIRM ?=
 INVENTORY ?= inventories/local
 PLAY = $(BIN)/ansible-playbook -i $(INVENTORY)
 ENDPOINT = $(BIN)/python roles/local_endpoint/files/embedded_endpoint
+# The embedded endpoint is nobody's account, so a profile that the shell exports is not for it.
+ifeq ($(INVENTORY),inventories/local)
+unexport AWS_PROFILE AWS_DEFAULT_PROFILE
+endif
 # Works where a venv was made with another layout of the shell's environment, too.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)

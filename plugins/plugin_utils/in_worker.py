@@ -49,6 +49,20 @@ COLLECTION = "ansible_collections.handson.ecs.plugins.modules"
 SERVICES = ("sts", "ec2", "elbv2", "ecs", "iam", "ssm", "autoscaling", "ecr", "logs")
 
 
+@contextlib.contextmanager
+def changed_environment(wanted: dict[str, str]) -> Iterator[None]:
+    """Set these variables for a while. An empty value takes one away, which Ansible's own way of running cannot."""
+    before = dict(os.environ)
+    os.environ.update(wanted)
+    for name in [name for name, value in wanted.items() if not value]:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def warm() -> Any:
     """Return a loader of the SDK's own data files that has read those of SERVICES, or None without the SDK.
 
@@ -58,11 +72,14 @@ def warm() -> Any:
     if botocore is None:
         return None
     loader = botocore.loaders.create_loader()
-    session = botocore.session.Session()
-    session.register_component("data_loader", loader)
-    for service in SERVICES:
-        # A client is the one list of what a client reads. It is thrown away, and its keys open nothing.
-        session.create_client(service, "us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
+    # Apart from the caller's settings: a profile that is not there must not fail what needs no profile.
+    apart = {k: "" for k in os.environ if k.startswith("AWS_")}
+    with changed_environment({**apart, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}):
+        session = botocore.session.Session()
+        session.register_component("data_loader", loader)
+        for service in SERVICES:
+            # A client is the one list of what a client reads. It is thrown away, and its keys open nothing.
+            session.create_client(service, "us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
     return loader
 
 
@@ -106,7 +123,7 @@ class InWorkerAction(ActionBase):
         module = importlib.import_module(f"{COLLECTION}.{short}")
         out = io.StringIO()
         try:
-            with self._environment(), warm_sessions(), patch_module_args(arguments), contextlib.redirect_stdout(out):
+            with changed_environment(self._environment()), warm_sessions(), patch_module_args(arguments), contextlib.redirect_stdout(out):
                 module.main()
         except SystemExit:
             pass
@@ -134,21 +151,14 @@ class InWorkerAction(ActionBase):
             and _same_file(str(self._templar.template(interpreter)), sys.executable)
         )
 
-    @contextlib.contextmanager
-    def _environment(self) -> Iterator[None]:
-        """Set the task's `environment` for the time of the call. A worker runs one task, so nobody else sees it."""
+    def _environment(self) -> dict[str, str]:
+        """Return the task's `environment`. A worker runs one task, so nobody else sees it set."""
         wanted: dict[str, str] = {}
         given = self._task.environment
         for part in given if isinstance(given, list) else [given]:
             if part:
                 wanted.update({str(k): str(v) for k, v in self._templar.template(part).items()})
-        before = dict(os.environ)
-        os.environ.update(wanted)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        return wanted
 
 
 def _same_file(one: str, other: str) -> bool:

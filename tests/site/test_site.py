@@ -143,3 +143,11 @@ def test_update_and_run_task(site):
     assert len(site.aws("ecs").list_tasks(cluster=CLUSTER, startedBy="handson.ecs")["taskArns"]) == 2
     site.play("teardown.yml", "-e", "teardown_confirm=true")
     assert inventory(site.aws) == []
+
+
+def test_a_profile_of_a_real_account_does_not_matter(site):
+    """Engineers export AWS_PROFILE; the embedded endpoint is nobody's account and needs none, here or in a fork."""
+    for profile in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        run = site.play("playbooks/image.yml", **{profile: "production"})
+        assert not run.messages
+    assert inventory(site.aws) == ["repository petclinic-rest"]

@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 CONFIRM ?=
 INVENTORY ?= inventories/local
-PLAY = $(BIN)/ansible-playbook -i $(INVENTORY)
+# Several are laid over each other, the later one wins: INVENTORY='inventories/local inventories/fargate'.
+PLAY = $(BIN)/ansible-playbook $(addprefix -i ,$(INVENTORY))
 ENDPOINT = $(BIN)/python roles/local_endpoint/files/embedded_endpoint
 # The embedded endpoint is nobody's account, so a profile that the shell exports is not for it.
-ifeq ($(INVENTORY),inventories/local)
+ifeq ($(firstword $(INVENTORY)),inventories/local)
 unexport AWS_PROFILE AWS_DEFAULT_PROFILE
 endif
 # Works where a venv was made with another layout of the shell's environment, too.
@@ -54,7 +55,7 @@ lint: $(VENV)/.dev ## check style
 	$(BIN)/python tests/run.py lint
 
 bench: $(VENV)/.run ## measure first run, second run, check and teardown on a warm endpoint
-	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench.py $(ARGS)
 
 clean: ## stop the endpoint, remove what was installed and made here (not the keys of a real account)
 	@if [ -x $(BIN)/python ]; then $(ENDPOINT) stop; fi

@@ -21,8 +21,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 ENDPOINT = [sys.executable, str(ROOT / "roles/local_endpoint/files/embedded_endpoint")]
+#: The CloudFormation templates among the roles' files.
+TEMPLATES = sorted(f for f in ROOT.glob("roles/*/files/*.yml") if "AWSTemplateFormatVersion" in f.read_text())
 LINTS = [
     ("yamllint", [BIN / "yamllint", "--strict", "."]),
+    ("cfn-lint", [BIN / "cfn-lint", "--", *TEMPLATES]),
     ("ansible-lint", [BIN / "ansible-lint", "--offline", "--nocolor", "-q"]),
 ]
 

@@ -2,6 +2,7 @@
 # Copyright: the handson.ecs contributors
 """Every name and number of the petclinic tutorial, sections 4.1 to 4.8, as written there.
 
+Of the account only what this tutorial makes: monolith.py looks at the other one, and that there is no more than both.
 What needs a running container (`GET /actuator/health`, the text of `/test/update`) can't be asked here.
 """
 
@@ -12,16 +13,17 @@ from readback import STATE_DIR, Expectations, client, pages, tags_of, values
 CLUSTER, SERVICE = "petclinic-rest-cluster", "petclinic-rest-service"
 ecs, ec2, elbv2, iam, expect = client("ecs"), client("ec2"), client("elbv2"), client("iam"), Expectations()
 expect.equal("region", ec2.meta.region_name, "ap-southeast-1")
-vpc = expect.only("VPCs", pages("ec2", "describe_vpcs", "Vpcs"))
-expect.equal("existing VPC", vpc["IsDefault"], True)
-here = sorted(s["SubnetId"] for s in pages("ec2", "describe_subnets", "Subnets") if s["VpcId"] == vpc["VpcId"])
+existing = [{"Name": "is-default", "Values": ["true"]}]
+vpc = expect.only("existing VPCs", pages("ec2", "describe_vpcs", "Vpcs", Filters=existing))
+inside = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+here = sorted(s["SubnetId"] for s in pages("ec2", "describe_subnets", "Subnets", Filters=inside))
 
 # --- 4.1, 4.2: registry, image and its port
-registry = expect.only("registries", pages("ecr", "describe_repositories", "repositories"))
-expect.equal("registry", registry["repositoryName"], "petclinic-rest")
+named = pages("ecr", "describe_repositories", "repositories", repositoryNames=["petclinic-rest"])
+expect.equal("registry", [r["repositoryName"] for r in named], ["petclinic-rest"])
 
 # --- 4.3: security groups, key
-groups = {g["GroupName"]: g for g in pages("ec2", "describe_security_groups", "SecurityGroups")}
+groups = {g["GroupName"]: g for g in pages("ec2", "describe_security_groups", "SecurityGroups", Filters=inside)}
 expect.equal("security groups", sorted(groups), ["default", "petclinic-rest-alb-sg", "petclinic-rest-ecs-instance-sg"])
 balancer_group, instance_group = groups["petclinic-rest-alb-sg"], groups["petclinic-rest-ecs-instance-sg"]
 rule = expect.only("rules of the load balancer's group", balancer_group["IpPermissions"])
@@ -33,12 +35,12 @@ expect.equal("sources of every port", [g["GroupId"] for g in rules[0]["UserIdGro
 expect.equal("other sources of every port", rules[0]["IpRanges"], [])
 expect.contains("SSH", rules[-1], {"FromPort": 22, "ToPort": 22})
 expect.equal("sources of SSH", [r["CidrIp"] for r in rules[-1]["IpRanges"]], ["0.0.0.0/0"])
-key = expect.only("key pairs", ec2.describe_key_pairs()["KeyPairs"])
-expect.equal("key pair", key["KeyName"], "petclinic")
+expect.only("key pairs", ec2.describe_key_pairs(KeyNames=["petclinic"])["KeyPairs"])
 expect.equal("its private half", oct((STATE_DIR / "keys" / "petclinic.pem").stat().st_mode & 0o777), "0o600")
 
 # --- 4.4: load balancer, target group
-balancer = expect.only("load balancers", pages("elbv2", "describe_load_balancers", "LoadBalancers"))
+balancers = pages("elbv2", "describe_load_balancers", "LoadBalancers", Names=["petclinic-rest-alb"])
+balancer = expect.only("load balancers", balancers)
 expect.contains(
     "load balancer",
     balancer,
@@ -55,7 +57,8 @@ expect.equal("its subnets", sorted(z["SubnetId"] for z in balancer["Availability
 listeners = pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=balancer["LoadBalancerArn"])
 listener = expect.only("listeners", listeners)
 expect.contains("listener", listener, {"Protocol": "HTTP", "Port": 80})
-target_group = expect.only("target groups", pages("elbv2", "describe_target_groups", "TargetGroups"))
+named = pages("elbv2", "describe_target_groups", "TargetGroups", Names=["petclinic-rest-target"])
+target_group = expect.only("target groups", named)
 expect.contains(
     "target group",
     target_group,
@@ -76,16 +79,15 @@ forwarded = action.get("TargetGroupArn") or action["ForwardConfig"]["TargetGroup
 expect.equal("what the listener forwards to", forwarded, target_arn)
 
 # --- 4.5: cluster of two t2.medium, by launch template (launch configurations are gone) with IMDSv2
-found = ecs.describe_clusters(clusters=pages("ecs", "list_clusters", "clusterArns"), include=["TAGS"])["clusters"]
+found = ecs.describe_clusters(clusters=[CLUSTER], include=["TAGS"])["clusters"]
 cluster = expect.only("clusters", found)
 expect.contains("cluster", cluster, {"clusterName": CLUSTER, "status": "ACTIVE"})
 expect.contains("its tags", tags_of(cluster["tags"]), {"handson:cluster": CLUSTER})
-instances = [
-    i
-    for r in pages("ec2", "describe_instances", "Reservations")
-    for i in r["Instances"]
-    if i["State"]["Name"] == "running"
+running = [
+    {"Name": "tag:handson:cluster", "Values": [CLUSTER]},
+    {"Name": "instance-state-name", "Values": ["running"]},
 ]
+instances = [i for r in pages("ec2", "describe_instances", "Reservations", Filters=running) for i in r["Instances"]]
 expect.equal("types of the instances", [i["InstanceType"] for i in instances], ["t2.medium"] * 2)
 for instance in instances:
     expect.contains("instance", instance, {"KeyName": "petclinic", "VpcId": vpc["VpcId"]})
@@ -98,9 +100,14 @@ expect.equal(
     sorted((c["ec2InstanceId"], c["status"]) for c in registered),
     sorted((i["InstanceId"], "ACTIVE") for i in instances),
 )
-scaled = expect.only("auto scaling groups", pages("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups"))
+NAME = "petclinic-rest-ecs-instances"
+scaled = expect.only(
+    "auto scaling groups",
+    pages("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", AutoScalingGroupNames=[NAME]),
+)
 expect.contains("auto scaling group", scaled, {"DesiredCapacity": 2, "MinSize": 2, "MaxSize": 2})
-template = expect.only("launch templates", pages("ec2", "describe_launch_templates", "LaunchTemplates"))
+templates = pages("ec2", "describe_launch_templates", "LaunchTemplates", LaunchTemplateNames=[NAME])
+template = expect.only("launch templates", templates)
 version = ec2.describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"], Versions=["$Default"])[
     "LaunchTemplateVersions"
 ][0]["LaunchTemplateData"]
@@ -111,8 +118,9 @@ script = base64.b64decode(version["UserData"]).decode()
 expect.holds("the instances' cluster", f"ECS_CLUSTER={CLUSTER}" in script.splitlines(), script)
 
 # --- 4.6: task definition
-families = pages("ecs", "list_task_definitions", "taskDefinitionArns")
-task = ecs.describe_task_definition(taskDefinition=expect.only("task definitions", families))["taskDefinition"]
+family = "petclinic-rest-task"
+revisions = pages("ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family)
+task = ecs.describe_task_definition(taskDefinition=expect.only("task definitions", revisions))["taskDefinition"]
 expect.contains(
     "task definition",
     task,

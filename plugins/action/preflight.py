@@ -13,7 +13,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.handson.ecs.plugins.module_utils.preflight import checks
+from ansible_collections.handson.ecs.plugins.module_utils.preflight import checks, workstation
 from ansible_collections.handson.ecs.plugins.module_utils.preflight import facts as found
 from ansible_collections.handson.ecs.plugins.module_utils.preflight import variables
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import NOTHING, Fault, Host
@@ -37,7 +37,10 @@ KINDS = {
             "monitoring", "service_scaling", "verify", "teardown",
         ),
     ),
+    "workstation": ("workstations", ("naming", "workstation", "teardown")),
 }  # fmt: skip
+#: Services that site.yml takes away, as soon as the others are steady. They are read like services.
+RETIRED = "retired_services"
 #: What scope `account` looks at.
 ACCOUNT = ("aws_account_id", "aws_region", "aws_environment", "aws_environment_extra")
 
@@ -127,13 +130,17 @@ class ActionModule(InWorkerAction):
         hosts = []
         for kind, (group, of_kind) in KINDS.items():
             defaults = {k: v for role in of_kind for k, v in roles.get(role, ({}, {}))[0].items()}
-            for name in plain(groups.get(group, [])):
+            retired = plain(groups.get(RETIRED, [])) if kind == "service" else []
+            for name in dict.fromkeys([*plain(groups.get(group, [])), *retired]):
                 given = hostvars.raw_get(name)
                 vaulted = {str(k) for k, v in given.items() if type(v).__name__ == "EncryptedString"}
                 host = Host(name, kind, {}, deployed=name in play, given={str(k) for k in given}, hidden=vaulted)
                 if not host.deployed and scope == "account":
                     continue
                 self._template(host, defaults, given, task_vars, ACCOUNT if scope == "account" else None, faults)
+                if name in retired:
+                    host.values["service_state"] = "absent"
+                    faults += checks.check_retired(host, plain(groups.get(group, [])))
                 if scope == "all":
                     faults += variables.unknown(name, host.given, known, prefixes)
                 hosts.append(host)
@@ -184,7 +191,7 @@ class ActionModule(InWorkerAction):
             if host.deployed and isinstance(environment, dict) and host.text("aws_region").strip():
                 alike.setdefault(tuple(sorted((str(k), str(v)) for k, v in environment.items())), []).append(host)
         for way, those in alike.items():
-            questions = found.questions(those, hosts) if scope == "all" else {}
+            questions = workstation.questions(those, found.questions(those, hosts)) if scope == "all" else {}
             yield self._facts(dict(way), questions, task_vars), those, questions
 
     def _facts(

@@ -37,13 +37,24 @@ def overview_rows(hosts: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     for host in hosts:
         seen = host.get("__verify_cluster") or {}
         if "ready" in seen:
-            clusters.append(["cluster", host["inventory_hostname"], f"{seen['ready']} container instances ready"])
+            clusters.append(["cluster", host["inventory_hostname"], _instances(seen)])
         elif not seen.get("skipped", True):
             clusters.append(["cluster", host["inventory_hostname"], "not there"])
         overview = (host.get("__verify_service") or {}).get("overview")
         if overview:
             services += _service(overview)
     return clusters + services
+
+
+def _instances(seen: Mapping[str, Any]) -> str:
+    """Return how many container instances are ready, their tasks, and which versions of the ECS agent they run."""
+    rows = seen.get("container_instances") or []
+    state = f"{seen['ready']} container instances ready"
+    if rows:
+        versions = sorted({row.get("agent_version") or "unknown" for row in rows})
+        tasks = sum(row.get("running_tasks_count") or 0 for row in rows)
+        state += f", {tasks} task{'' if tasks == 1 else 's'}, agent {' and '.join(versions)}"
+    return state
 
 
 def _service(overview: Mapping[str, Any]) -> list[list[str]]:

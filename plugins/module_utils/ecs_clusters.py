@@ -123,6 +123,7 @@ def container_instance_row(instance: Mapping[str, Any]) -> dict[str, Any]:
         "instance_id": instance.get("ec2InstanceId"),
         "status": instance.get("status"),
         "agent_connected": bool(instance.get("agentConnected")),
+        "agent_version": (instance.get("versionInfo") or {}).get("agentVersion"),
         "instance_type": attributes.get("ecs.instance-type"),
         "availability_zone": attributes.get("ecs.availability-zone"),
         "running_tasks_count": instance.get("runningTasksCount", 0),

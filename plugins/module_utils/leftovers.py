@@ -32,6 +32,7 @@ COVERED: dict[str, frozenset[str]] = {
     "ecr": frozenset({"repository"}),
     "logs": frozenset({"log-group"}),
     "application-autoscaling": frozenset({"scalable-target"}),
+    "cloudformation": frozenset({"stack"}),
 }
 
 #: The service-linked roles that ECS, the load balancer and auto scaling need. AWS makes them once for an account; other

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
@@ -14,6 +15,19 @@ NO_SERVICE = {
     "Type": "fixed-response",
     "FixedResponseConfig": {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "No service here yet."},
 }
+
+#: A rule that is made before its service is steady has one more condition: this header, with the target group's name
+#: as its value. No client sends it, so the request goes on to the next rule, or to the default action.
+#:
+#: Why a condition, and not a weight of 0: a rule that matches is the end of the search, and one whose only target group
+#: has no weight, or no target yet, answers with an error. And a rule it must be: CreateService wants a target group that hangs
+#: on a listener, and only targets of such a group are checked for health at all; others stay `unused`,
+#: Target.NotInUse (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html).
+HELD_HEADER = "X-Handson-Held"
+
+#: "A rule can only have '5' condition values", those of a header counted
+#: (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html).
+MAX_CONDITION_VALUES = 5
 
 REDIRECT = {
     "Type": "redirect",
@@ -107,22 +121,50 @@ def tags_parameter(tags: Mapping[str, str] | None) -> dict[str, Any]:
     return {"Tags": dict_to_tags(tags)} if tags else {}
 
 
-def conditions_to_aws(paths: list[str], hosts: list[str]) -> list[dict[str, Any]]:
-    """Return the conditions of a listener rule."""
-    conditions = []
+def rule_priority(text: str) -> str:
+    """Return a rule's priority as AWS writes it, `default` or the digits of 1 to 50000: ` 07` is 7.
+
+    Raises ValueError for anything else.
+    """
+    text = text.strip()
+    if text == "default":
+        return text
+    if re.fullmatch(r"[+]?[0-9]+", text) and 1 <= int(text) <= 50000:
+        return str(int(text))
+    raise ValueError(f"{text!r} is no priority")
+
+
+def conditions_to_aws(paths: Iterable[str], hosts: Iterable[str], held: str | None = None) -> list[dict[str, Any]]:
+    """Return the conditions of a listener rule. With `held` no client meets them; see HELD_HEADER."""
+    conditions: list[dict[str, Any]] = []
     if paths:
         conditions.append({"Field": "path-pattern", "PathPatternConfig": {"Values": list(paths)}})
     if hosts:
         conditions.append({"Field": "host-header", "HostHeaderConfig": {"Values": list(hosts)}})
+    if held:
+        header = {"HttpHeaderName": HELD_HEADER, "Values": [held]}
+        conditions.append({"Field": "http-header", "HttpHeaderConfig": header})
     return conditions
 
 
-def conditions_from_aws(conditions: list[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return {paths, hosts} of a listener rule's conditions, sorted.
+def held_conditions(paths: Iterable[str], hosts: Iterable[str]) -> dict[str, list[str]]:
+    """Return {paths, hosts} of a rule while it is held.
+
+    The header takes one of the five values that a rule may have. So the last of the longer list is left off where there
+    are five: the rule takes no requests anyhow, and the user needs not do with four.
+    """
+    kept = {"paths": sorted(paths), "hosts": sorted(hosts)}
+    while len(kept["paths"]) + len(kept["hosts"]) >= MAX_CONDITION_VALUES:
+        max(kept.values(), key=len).pop()
+    return kept
+
+
+def conditions_from_aws(conditions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return {paths, hosts, held} of a listener rule's conditions, sorted.
 
     AWS fills both the old `Values` and the newer `…Config.Values`; an emulator may fill only one of them.
     """
-    found: dict[str, list[str]] = {"paths": [], "hosts": []}
+    found: dict[str, Any] = {"paths": [], "hosts": [], "held": False}
     for condition in conditions:
         field = condition.get("Field")
         if field == "path-pattern":
@@ -131,4 +173,7 @@ def conditions_from_aws(conditions: list[Mapping[str, Any]]) -> dict[str, list[s
         elif field == "host-header":
             values = (condition.get("HostHeaderConfig") or {}).get("Values") or condition.get("Values") or []
             found["hosts"] = sorted(values)
+        elif field == "http-header":
+            name = (condition.get("HttpHeaderConfig") or {}).get("HttpHeaderName", "")
+            found["held"] |= name.lower() == HELD_HEADER.lower()
     return found

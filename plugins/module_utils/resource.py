@@ -241,7 +241,8 @@ class Resource:
         said = "; ".join(f"{o} is {before.get(o)!r} and would become {desired[o]!r}" for o in stuck)
         raise ResourceError(
             f"AWS cannot change this on the living {self.kind} {self.name!r}: {said}. "
-            "Take it away with its stage's teardown playbook and run again, or give the new one another name."
+            "Take it away with the teardown playbook of its stage (playbooks/teardown_<stage>.yml) and run again, or give the "
+            "new one another name."
         )
 
 

@@ -67,6 +67,7 @@ container_instances:
       instance_id: i-0123456789abcdef0
       status: ACTIVE
       agent_connected: true
+      agent_version: 1.102.0
       instance_type: t3.medium
       availability_zone: ap-southeast-1a
       running_tasks_count: 0

@@ -50,6 +50,10 @@ options:
       - The name that the certificate holds and DNS leads to the load balancer. Asked instead of the load balancer's own.
       - Without one a certificate is not checked, since none names a load balancer's own DNS name.
     type: str
+  path:
+    description: Path of the URL that is told, where a listener's rule gives the service only a part of all paths.
+    type: str
+    default: ""
   requests:
     description: What to ask through the load balancer, and what the answer must contain.
     type: list
@@ -64,6 +68,9 @@ options:
         description: Text that the answer must contain, white space aside.
         type: str
         default: ""
+      items:
+        description: How many entries the answer must have, a JSON list. Not given, its length says nothing.
+        type: int
       status:
         description: HTTP status of a good answer.
         type: int
@@ -107,6 +114,7 @@ overview:
   sample: {service: petclinic-rest-service, tasks: 2/2, url: "http://petclinic-rest-alb-1.elb.amazonaws.com"}
 """
 
+import json
 import time
 from urllib.error import HTTPError
 
@@ -128,6 +136,15 @@ from ansible_collections.handson.ecs.plugins.module_utils.services import is_ste
 
 def check(name, ok, said):
     return {"check": name, "ok": bool(ok), "said": said}
+
+
+def _entries(body):
+    """Return how many entries a JSON list has, None where the text is none."""
+    try:
+        read = json.loads(body)
+    except ValueError:
+        return None
+    return len(read) if isinstance(read, list) else None
 
 
 class Verification:
@@ -178,12 +195,13 @@ class Verification:
         except ResourceError as e:
             return [check("load balancer", False, str(e))]
         port = "" if (self.p["scheme"], self.p["port"]) in (("http", 80), ("https", 443)) else f":{self.p['port']}"
-        self.overview["url"] = f"{self.p['scheme']}://{dns}{port}"
+        self.base = f"{self.p['scheme']}://{dns}{port}"
+        self.overview["url"] = self.base + self.p["path"]
         return [self._ask(r) for r in self.p["requests"]]
 
     def _ask(self, request):
         host = self.p["host"]
-        base = f"{self.p['scheme']}://{host}" if host else self.overview["url"]
+        base = f"{self.p['scheme']}://{host}" if host else self.base
         try:
             answer = open_url(base + request["path"], timeout=10, http_agent="handson.ecs", validate_certs=bool(host))
             status, body = answer.status, self._text(answer)
@@ -192,7 +210,12 @@ class Verification:
         except Exception as e:  # urllib raises a dozen kinds; each is a failed check, and its text says which
             status, body = None, str(e)
         found = "".join(request["contains"].split()) in "".join(body.split())
-        return check(f"GET {request['path']}", status == request["status"] and found, f"{status} {body[:120]}")
+        entries, wanted = _entries(body), request["items"]
+        said = f"{status} {body[:120]}"
+        if wanted is not None and entries != wanted:
+            said += f" ({'no JSON list' if entries is None else f'{entries} entries'}, {wanted} are wanted)"
+        good = status == request["status"] and found and wanted in (None, entries)
+        return check(f"GET {request['path']}", good, said)
 
     @staticmethod
     def _text(answer):
@@ -203,6 +226,7 @@ def main():
     request = {
         "path": {"type": "str", "required": True},
         "contains": {"type": "str", "default": ""},
+        "items": {"type": "int"},
         "status": {"type": "int", "default": 200},
     }
     module = AnsibleAWSModule(
@@ -214,6 +238,7 @@ def main():
             "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
             "port": {"type": "int", "default": 80},
             "host": {"type": "str"},
+            "path": {"type": "str", "default": ""},
             "requests": {"type": "list", "elements": "dict", "default": [], "options": request},
             "timeout": {"type": "int", "default": 120},
             "interval": {"type": "float", "default": 3},

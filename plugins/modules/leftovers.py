@@ -13,8 +13,8 @@ description:
   - "Asks for: everything in EC2 that carries tags (instances that are not terminated, volumes, network interfaces,
     security groups, key pairs, launch templates, VPCs and their parts), Auto Scaling groups, load balancers, listeners,
     their rules and target groups, ECS clusters, services, running tasks, capacity providers and task definitions
-    (active and inactive), scalable targets, IAM roles, policies and instance profiles, ECR repositories and log
-    groups."
+    (active and inactive), scalable targets, IAM roles, policies and instance profiles, ECR repositories, log groups
+    and CloudFormation stacks in every state."
   - Everything else that can carry tags comes from the Resource Groups Tagging API. It lists things for a while after
     they are gone, so of the types above nothing is taken from it.
   - A question that AWS does not answer makes no clean account. It is told in RV(unknown), and fails as well.
@@ -171,7 +171,8 @@ class Account:
         self.unknown, self.stays = {}, []
         probes = (
             self.ec2, self.auto_scaling, self.load_balancing, self.clusters, self.capacity_providers,
-            self.task_definitions, self.scalable_targets, self.iam, self.repositories, self.log_groups, self.others,
+            self.task_definitions, self.scalable_targets, self.iam, self.repositories, self.log_groups,
+            self.stacks, self.others,
         )  # fmt: skip
         return tidy(r for probe in probes for r in probe())
 
@@ -252,6 +253,11 @@ class Account:
                 tags = tags_to_dict(thing.get("Tags") or thing.get("TagSet"))
                 name = (thing.get(name_key) if name_key else None) or tags.get("Name") or thing[id_key]
                 yield row(label, name, thing[id_key], state)
+
+    def stacks(self):
+        for stack in self.ask("CloudFormation stack", "cloudformation", "describe_stacks", "Stacks"):
+            if self.mine(stack.get("Tags")) and stack["StackStatus"] != "DELETE_COMPLETE":
+                yield row("CloudFormation stack", stack["StackName"], stack["StackId"], stack["StackStatus"].lower())
 
     def auto_scaling(self):
         carried = {}

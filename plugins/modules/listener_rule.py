@@ -12,6 +12,8 @@ description:
   - Moving a service from one place to another takes the new place before it leaves the old one, so that no request
     falls in between.
   - A default action that forwards to somebody else's target group, or a priority that is taken, is refused.
+  - A new rule can be made in two steps around the start of its service, so that it takes no requests before somebody
+    can answer them. See O(phase).
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -39,6 +41,19 @@ options:
     description: V(default) for the listener's default action, or the priority of the rule, 1 to 50000.
     type: str
     default: default
+  phase:
+    description:
+      - V(whole) makes the place as the options describe it, at once. So do the other two for O(priority=default).
+      - V(hold) is for the time before the service is there. A rule that isn't there yet is made, but I(held); with one
+        more condition, the header C(X-Handson-Held) with the name of the target group, which no client sends. So ECS
+        finds the target group on a listener, its targets are checked for health, and requests still go where they went
+        before. A place that the service has already is left as it is. Only a rule that forwards to another target
+        group is turned to this one, since ECS could not use it otherwise.
+      - V(open) is for the time when the service is steady. It takes the condition away again, and changes all else that
+        differs from the options. In check mode it takes a rule that isn't there for one that V(hold) would make.
+    type: str
+    choices: [whole, hold, open]
+    default: whole
   paths:
     description: Path patterns of the rule.
     type: list
@@ -63,6 +78,24 @@ EXAMPLES = r"""
     target_group: users
     priority: 1
     paths: [/api/users*]
+
+- name: Hold the place of a service that is yet to come
+  handson.ecs.listener_rule:
+    load_balancer: demo
+    target_group: users
+    priority: 1
+    paths: [/api/users*]
+    phase: hold
+  register: place
+
+- name: Let requests in, now that it is steady
+  handson.ecs.listener_rule:
+    load_balancer: demo
+    target_group: users
+    priority: 1
+    paths: [/api/users*]
+    phase: open
+  when: not place.settled
 """
 
 RETURN = r"""
@@ -70,14 +103,18 @@ listener_rule:
   description: The place in the names of the options.
   returned: always
   type: dict
-  sample: {priority: default, paths: [], hosts: [], target_group: petclinic-rest-target}
+  sample: {priority: default, paths: [], hosts: [], held: false, target_group: petclinic-rest-target}
+settled:
+  description: Whether the place is all that the options say, so that O(phase=open) would find nothing to do.
+  returned: when O(state=present)
+  type: bool
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as convert
 from ansible_collections.handson.ecs.plugins.module_utils import names
-from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags
+from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, drift, merged_tags
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     KNOWN_AFTER_APPLY,
     Missing,
@@ -91,13 +128,29 @@ class ListenerRule(Resource):
     kind = "listener rule"
     result_key = "listener_rule"
     exists_codes = ("PriorityInUse",)
+    #: Whether a place that is there already stays as it is until the phase `open`.
+    _kept = False
+    _settled = False
 
     @property
     def name(self):
         return f"{self.params['load_balancer']}:{self.params['port']} {self.params['priority']}"
 
+    @property
+    def wanted_tags(self):
+        return {} if self._kept else super().wanted_tags
+
+    def _in(self, phase):
+        return self.params["phase"] == phase and self.params["priority"] != "default"
+
     def get(self):
         """Find where the service hangs now. The listener and the rule are kept for the calls that change them."""
+        seen = self._look()
+        if seen is None and self._in("open") and self.module.check_mode and self.params["state"] == "present":
+            seen = {**self._wanted(held=True), "twice": bool(self._elsewhere), "tags": self.wanted_tags}
+        return seen
+
+    def _look(self):
         self._listener = self._rule = self._group = None
         self._on_default, self._elsewhere = False, []
         port, absent = self.params["port"], self.params["state"] == "absent"
@@ -132,12 +185,29 @@ class ListenerRule(Resource):
             "tags": self._rule["Tags"] if self._rule else self._default_tags(),
         }
 
+    def _wanted(self, held=False):
+        conditions = {option: sorted(set(self.params[option])) for option in ("paths", "hosts")}
+        return {
+            **self.given("target_group", "priority"),
+            **(convert.held_conditions(**conditions) if held else conditions),
+            "held": held,
+        }
+
     def desired(self, current):
-        wanted = self.given("target_group", "priority")
-        wanted.update(paths=sorted(self.params["paths"]), hosts=sorted(self.params["hosts"]))
-        if current is not None:
-            wanted["twice"] = False
+        hold = self._in("hold")
+        if current is None:
+            self._settled = not hold
+            return self._wanted(held=hold)
+        wanted = {**self._wanted(), "twice": False}
+        if hold:
+            tags = {"tags": {**current["tags"], **merged_tags(self.params["tags"], self.params["owner"])}}
+            self._settled, self._kept = not drift(current, {**wanted, **tags})[1], True
+            return {"target_group": wanted["target_group"]}
+        self._settled = True
         return wanted
+
+    def after(self, current, changed):
+        return {"settled": self._settled}
 
     def create(self, desired):
         elbv2, action = self.client("elbv2"), {"Type": "forward", "TargetGroupArn": self._group}
@@ -147,25 +217,26 @@ class ListenerRule(Resource):
             elbv2.create_rule(
                 ListenerArn=self._listener["ListenerArn"],
                 Priority=int(desired["priority"]),
-                Conditions=convert.conditions_to_aws(desired["paths"], desired["hosts"]),
+                Conditions=self._conditions(desired),
                 Actions=[action],
                 **convert.tags_parameter(desired.get("tags")),
             )
-        self._leave_other_listeners()
+        if not desired["held"]:
+            self._leave_other_listeners()
 
     def update(self, current, desired, changes):
         elbv2 = self.client("elbv2")
+        if self._kept:
+            self._modify_rule(desired, changes)
+            return
         here, there = current["priority"] == "default", desired["priority"] == "default"
         if here != there:
             self.create(desired)
         elif not there:
             arn = self._rule["RuleArn"]
-            if "priority" in changes:
+            if "priority" in changes:  # before it is opened, so that it never takes requests at the place of before
                 elbv2.set_rule_priorities(RulePriorities=[{"RuleArn": arn, "Priority": int(desired["priority"])}])
-            if changes & {"paths", "hosts"}:
-                elbv2.modify_rule(RuleArn=arn, Conditions=convert.conditions_to_aws(desired["paths"], desired["hosts"]))
-            if "target_group" in changes:
-                elbv2.modify_rule(RuleArn=arn, Actions=[{"Type": "forward", "TargetGroupArn": self._group}])
+            self._modify_rule(desired, changes)
             if "tags" in changes:
                 elbv2.add_tags(ResourceArns=[arn], Tags=dict_to_tags(desired["tags"]))
         if there and self._rule:
@@ -173,6 +244,19 @@ class ListenerRule(Resource):
         if not there and self._on_default:
             self._free(self._listener["ListenerArn"])
         self._leave_other_listeners()
+
+    def _modify_rule(self, desired, changes):
+        parameters = {}
+        if changes & {"paths", "hosts", "held"}:
+            parameters["Conditions"] = self._conditions(desired)
+        if "target_group" in changes:
+            parameters["Actions"] = [{"Type": "forward", "TargetGroupArn": self._group}]
+        if parameters:
+            self.client("elbv2").modify_rule(RuleArn=self._rule["RuleArn"], **parameters)
+
+    def _conditions(self, desired):
+        held = self.params["target_group"] if desired["held"] else None
+        return convert.conditions_to_aws(desired["paths"], desired["hosts"], held)
 
     def delete(self, current):
         if self._rule:
@@ -258,7 +342,7 @@ class ListenerRule(Resource):
         )
 
     def _diff(self, before, after):
-        shown = [{k: v for k, v in side.items() if k != "twice" or v} for side in (before, after)]
+        shown = [{k: v for k, v in side.items() if k not in ("twice", "held") or v} for side in (before, after)]
         return super()._diff(*shown)
 
 
@@ -269,10 +353,16 @@ def main():
         port={"type": "int", "default": 80},
         target_group={"type": "str", "required": True},
         priority={"type": "str", "default": "default"},
+        phase={"type": "str", "choices": ["whole", "hold", "open"], "default": "whole"},
         paths={"type": "list", "elements": "str", "default": []},
         hosts={"type": "list", "elements": "str", "default": []},
     )
-    ListenerRule(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)).run()
+    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
+    try:
+        module.params["priority"] = convert.rule_priority(module.params["priority"])
+    except ValueError as e:
+        module.fail_json(msg=f"{e}. Set target_group_rule_priority to default or to a number from 1 to 50000.")
+    ListenerRule(module).run()
 
 
 if __name__ == "__main__":

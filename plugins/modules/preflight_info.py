@@ -57,6 +57,20 @@ options:
     type: list
     elements: str
     default: []
+  services:
+    description: Services to look up on O(clusters).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      service:
+        description: Name of the service.
+        type: str
+        required: true
 attributes:
   check_mode:
     description: It only reads.
@@ -129,6 +143,17 @@ clusters:
   returned: always
   type: list
   elements: str
+stack_clusters:
+  description: Those of RV(clusters) that a CloudFormation stack made. Null as above.
+  returned: always
+  type: list
+  elements: str
+services:
+  description: Those of O(services) that are active. The launch type is null with a capacity provider. Null as above.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{cluster: petclinic-rest-cluster, service: petclinic-rest-service, launch_type: EC2}]
 problems:
   description: The calls that failed.
   returned: always
@@ -153,6 +178,8 @@ except ImportError:
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_inventory_conn, get_aws_connection_info
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks
+
 CREDENTIALS = {
     "AuthFailure",
     "ExpiredToken",
@@ -165,6 +192,8 @@ CREDENTIALS = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+#: CloudFormation puts it on everything that a stack makes.
+STACK_TAG = "aws:cloudformation:stack-name"
 PERMISSION = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess"}
 BUSY = ("Throttl", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "ServiceUnavailable", "InternalError")
 
@@ -240,7 +269,7 @@ class Questions:
         options = self.module.params
         answer = {"account": "", "arn": "", "region": self.region or "", "endpoint": "", "instance_types": None,
                   "subnets": None, "default_subnets": None, "parameters": None, "listeners": None,
-                  "clusters": None}  # fmt: skip
+                  "clusters": None, "stack_clusters": None, "services": None}  # fmt: skip
         answer.update(self.ask("sts:GetCallerIdentity", self.identity) or self.reached)
         if options["instance_types"]:
             answer["instance_types"] = self.ask(
@@ -259,7 +288,10 @@ class Questions:
                 "elasticloadbalancing:DescribeListeners", lambda: self.listeners(options["listeners"])
             )
         if options["clusters"]:
-            answer["clusters"] = self.ask("ecs:DescribeClusters", lambda: self.clusters(options["clusters"]))
+            answer.update(self.ask("ecs:DescribeClusters", lambda: self.clusters(options["clusters"])) or {})
+        if options["services"] and answer["clusters"] is not None:
+            wanted = [s for s in options["services"] if s["cluster"] in answer["clusters"]]
+            answer["services"] = self.ask("ecs:DescribeServices", lambda: self.services(wanted))
         return {**answer, "problems": self.problems}
 
     def identity(self):
@@ -320,12 +352,27 @@ class Questions:
         return found
 
     def clusters(self, names):
-        found = self.client("ecs").describe_clusters(clusters=names[:100])["clusters"]
-        return sorted(c["clusterName"] for c in found if c["status"] == "ACTIVE")
+        found = self.client("ecs").describe_clusters(clusters=names[:100], include=["TAGS"])["clusters"]
+        active = {c["clusterName"]: c for c in found if c["status"] == "ACTIVE"}
+        made = [name for name, c in active.items() if STACK_TAG in {t["key"] for t in c.get("tags") or []}]
+        return {"clusters": sorted(active), "stack_clusters": sorted(made)}
+
+    def services(self, wanted):
+        ecs, found = self.client("ecs"), []
+        for cluster in sorted({w["cluster"] for w in wanted}):
+            for part in chunks(sorted(w["service"] for w in wanted if w["cluster"] == cluster), 10):
+                rows = ecs.describe_services(cluster=cluster, services=list(part))["services"]
+                found += [
+                    {"cluster": cluster, "service": s["serviceName"], "launch_type": s.get("launchType")}
+                    for s in rows
+                    if s["status"] == "ACTIVE"
+                ]
+        return found
 
 
 def main():
     listener = {"load_balancer": {"type": "str", "required": True}, "port": {"type": "int", "required": True}}
+    service = {"cluster": {"type": "str", "required": True}, "service": {"type": "str", "required": True}}
     strings = {"type": "list", "elements": "str", "default": []}
     module = AnsibleAWSModule(
         argument_spec={
@@ -335,6 +382,7 @@ def main():
             "parameters": strings,
             "listeners": {"type": "list", "elements": "dict", "options": listener, "default": []},
             "clusters": strings,
+            "services": {"type": "list", "elements": "dict", "options": service, "default": []},
         },
         supports_check_mode=True,
     )

@@ -38,7 +38,7 @@ options:
     type: dict
   rules:
     description:
-      - All ingress rules of the group. Rules that are not in this list are revoked.
+      - All ingress rules of the group. Rules that are not in this list are revoked, unless O(purge_rules=false).
       - Left alone when not given.
     type: list
     elements: dict
@@ -72,6 +72,13 @@ options:
       description:
         description: Why the rule is there.
         type: str
+  purge_rules:
+    description:
+      - Whether rules that are not in O(rules) are revoked.
+      - Without it they stay, RV(extra_rules) names them, and whoever still needs them is not cut off. A second run with
+        it takes them away.
+    type: bool
+    default: true
   delete_timeout:
     description:
       - Seconds to try again while something still uses the group.
@@ -115,6 +122,12 @@ security_group:
     description: Managed by handson.ecs
     rules: ["all from sg petclinic-rest-alb-sg", "tcp 22 from 203.0.113.0/24"]
     tags: {"handson:cluster": petclinic-rest-cluster}
+extra_rules:
+  description: Rules of the group that O(rules) does not have, each as one readable line.
+  returned: with O(purge_rules=false)
+  type: list
+  elements: str
+  sample: ["tcp 9460 from sg petclinic-rest-alb-sg"]
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
@@ -190,7 +203,8 @@ class SecurityGroup(Resource):
             for rule in self._wanted:
                 if rule["kind"] == "group" and rule["source"] != self.name:
                     self.resolve(lambda name=rule["source"]: self._id_of(name))
-            desired["rules"] = rule_texts(self._wanted)
+            # What is not purged is as it should be.
+            desired["rules"] = rule_texts(self._wanted if self.params["purge_rules"] else self._wanted + self._extra())
         return desired
 
     def create(self, desired):
@@ -215,7 +229,7 @@ class SecurityGroup(Resource):
                 self._authorize(group, add)
             if describe:
                 ec2.update_security_group_rule_descriptions_ingress(GroupId=group, IpPermissions=self._to_aws(describe))
-            if revoke:
+            if revoke and self.params["purge_rules"]:
                 self._one_by_one_on(
                     ("InvalidPermission.NotFound",), ec2.revoke_security_group_ingress, group, self._to_aws(revoke)
                 )
@@ -250,6 +264,9 @@ class SecurityGroup(Resource):
                 f"The security group {self.name!r} ({group}) was still in use after {self.params['delete_timeout']} s: "
                 f"{self._users(group)}. Take that away and run again, or raise delete_timeout."
             ) from None
+
+    def after(self, current, changed):
+        return {} if self.params["purge_rules"] else {"extra_rules": rule_texts(self._extra())}
 
     # --- help -----------------------------------------------------------------------------------------------------
 
@@ -291,6 +308,10 @@ class SecurityGroup(Resource):
         if vpc is KNOWN_AFTER_APPLY:
             raise Missing("The VPC is not there yet.")
         return vpc
+
+    def _extra(self):
+        """The flat rules of the living group that are not wanted."""
+        return rule_changes(self._rules, self._wanted)[2] if self.params["rules"] is not None else []
 
     def _to_aws(self, rules):
         return [rule_to_aws(r, self._ids) for r in rules]
@@ -342,6 +363,7 @@ def main():
         description={"type": "str", "default": "Managed by handson.ecs"},
         network={"type": "dict"},
         rules={"type": "list", "elements": "dict", "options": rule},
+        purge_rules={"type": "bool", "default": True},
         delete_timeout={"type": "int", "default": 600},
     )
     SecurityGroup(

@@ -10,6 +10,7 @@ from modules.test_ecs_service import OPTIONS as SERVICE
 from ansible_collections.handson.ecs.plugins.modules import ecs_verify
 
 ANSWERS = {"/health": (200, '{ "status" :\n "UP" }'), "/broken": (500, "sorry"), "/hangul": (200, "안녕하세요")}
+ANSWERS["/users"] = (200, '[{"id": 1}, {"id": 2}]')
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,9 @@ def test_a_good_service(steady, options, web):
         ({"path": "/health", "status": 201}, "200"),
         ({"path": "/none"}, "404"),
         ({"path": "/broken"}, "500"),
+        ({"path": "/users", "items": 3}, '200 [{"id": 1}, {"id": 2}] (2 entries, 3 are wanted)'),
+        ({"path": "/health", "items": 1}, "200"),
+        ({"path": "/hangul", "items": 0}, "200"),
     ],
 )
 def test_a_bad_answer(steady, options, request_, said):
@@ -99,7 +103,7 @@ def test_a_bad_answer(steady, options, request_, said):
 def test_other_good_answers(steady, options):
     run(
         "ecs_verify",
-        **{**options, "requests": [{"path": "/none", "status": 404}, {"path": "/hangul", "contains": "안녕"}]},
+        **{**options, "requests": [{"path": "/none", "status": 404}, {"path": "/hangul", "contains": "안녕"}, {"path": "/users", "items": 2}]},
     )
 
 
@@ -115,6 +119,12 @@ def test_nobody_listens(steady, options):
 def test_the_url_leaves_the_usual_port_out(steady, options, scheme, port, url):
     result = run("ecs_verify", **{**options, "scheme": scheme, "port": port, "requests": []})
     assert result["overview"]["url"] == url
+
+
+def test_the_url_leads_to_what_the_service_has(steady, options, web):
+    result = run("ecs_verify", **{**options, "path": "/api/users"})
+    assert result["overview"]["url"] == f"http://127.0.0.1:{web}/api/users"
+    assert all(c["ok"] for c in result["checks"])  # what is asked begins at the load balancer, as before
 
 
 def test_nothing_is_there(aws, options):

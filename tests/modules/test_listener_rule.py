@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
-from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import NO_SERVICE
+from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import HELD_HEADER, NO_SERVICE
+from modules.aws_calls import operations, recorded
 from modules.harness import Failed, contract, run
 
 OWNER = {"handson:cluster": "petclinic-rest-cluster", "handson:service": "petclinic-rest-service"}
@@ -151,3 +152,170 @@ def test_a_move_to_another_listener_leaves_the_first(aws, account, alb, rule, de
     assert not run("listener_rule", **as_rule, port=8080)["changed"]
     assert run("listener_rule", **OPTIONS, port=80, state="absent")["changed"], "what hangs elsewhere goes as well"
     aws("elbv2").delete_target_group(TargetGroupArn=account["petclinic-rest-target"])  # refused while in use
+
+
+# --- made before its service is steady, and opened afterwards
+
+AS_RULE = {**OPTIONS, "priority": "1", "paths": ["/api/users*"]}
+HELD = [{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": HELD_HEADER, "Values": ["petclinic-rest-target"]}}]
+
+
+def conditions(rule):
+    """The conditions by field, as AWS has them."""
+    return {c["Field"]: c.get("HttpHeaderConfig") or c["PathPatternConfig"]["Values"] for c in rule["Conditions"]}
+
+
+def test_a_new_rule_is_held_until_it_is_opened(aws, account, rule):
+    hold, opened = {**AS_RULE, "phase": "hold"}, {**AS_RULE, "phase": "open"}
+    foreseen = [run("listener_rule", check=True, **options) for options in (hold, opened)]
+    assert rule() is None, "check mode made something"
+
+    held = run("listener_rule", **hold)
+    assert held["changed"] and not held["settled"] and held["listener_rule"]["held"]
+    header = {"HttpHeaderName": HELD_HEADER, "Values": ["petclinic-rest-target"]}
+    assert conditions(rule()) == {"path-pattern": ["/api/users*"], "http-header": header} and rule()["Priority"] == "1"
+    for again in (run("listener_rule", check=True, **hold), run("listener_rule", **hold)):
+        assert not again["changed"] and not again["settled"]
+    assert conditions(rule())["http-header"] == header, "what is held stays held, as after a run that was cut short"
+
+    now = run("listener_rule", **opened)
+    assert now["changed"] and now["settled"] and not now["listener_rule"]["held"]
+    assert conditions(rule()) == {"path-pattern": ["/api/users*"]}
+    for phase in ("hold", "open", "whole"):
+        again = run("listener_rule", **{**AS_RULE, "phase": phase})
+        assert not again["changed"] and again["settled"]
+
+    # A check of both steps on an empty listener says what they then do.
+    for before, after in zip(foreseen, (held, now), strict=True):
+        assert (before["changed"], before["diff"], before["settled"]) == (after["changed"], after["diff"], after["settled"])
+
+
+def test_what_is_there_already_waits_for_the_second_step(aws, account, rule):
+    run("listener_rule", **AS_RULE)
+    moved = {**AS_RULE, "priority": "7", "paths": ["/api/users", "/api/users/*"], "tags": {"team": "vets"}}
+    first = run("listener_rule", **moved, phase="hold")
+    assert not first["changed"] and not first["settled"] and rule()["Priority"] == "1" and paths(rule()) == ["/api/users*"]
+    foreseen = run("listener_rule", check=True, **moved, phase="open")
+    second = run("listener_rule", **moved, phase="open")
+    assert second["changed"] and second["diff"] == foreseen["diff"]
+    assert rule()["Priority"] == "7" and sorted(paths(rule())) == ["/api/users", "/api/users/*"]
+    assert run("listener_rule", **moved, phase="hold")["settled"]
+
+
+def test_the_default_action_has_one_step(default_action):
+    assert run("listener_rule", **OPTIONS, phase="hold")["settled"]
+    assert default_action()["Type"] == "forward"
+    again = run("listener_rule", **OPTIONS, phase="open")
+    assert not again["changed"] and again["settled"]
+
+
+def test_a_move_off_the_default_action_waits_for_the_second_step(default_action, rule):
+    run("listener_rule", **OPTIONS)
+    first = run("listener_rule", **AS_RULE, phase="hold")
+    assert not first["changed"] and not first["settled"]
+    assert default_action()["Type"] == "forward" and rule() is None
+    assert run("listener_rule", **AS_RULE, phase="open")["changed"]
+    assert default_action()["Type"] == "fixed-response" and paths(rule()) == ["/api/users*"]
+
+
+def test_a_move_to_another_listener_leaves_the_first_in_the_second_step(aws, account, alb, rule):
+    run("listener_rule", **AS_RULE)
+    aws("elbv2").create_listener(
+        LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=8080, DefaultActions=[NO_SERVICE]
+    )
+    there = {**AS_RULE, "port": 8080}
+    foreseen = [run("listener_rule", check=True, **there, phase=phase) for phase in ("hold", "open")]
+    held = run("listener_rule", **there, phase="hold")
+    assert held["changed"] and paths(rule()) == ["/api/users*"], "it goes on answering where it did"
+    opened = run("listener_rule", **there, phase="open")
+    assert opened["changed"] and rule() is None
+    assert [f["diff"] for f in foreseen] == [held["diff"], opened["diff"]]
+    assert run("listener_rule", **there, phase="hold")["settled"]
+
+
+@pytest.mark.parametrize("phase", ["hold", "open"])
+def test_a_held_rule_of_somebody_else_is_refused(aws, account, rule, phase):
+    aws("elbv2").create_rule(
+        ListenerArn=account["listener"],
+        Priority=1,
+        Conditions=HELD,
+        Actions=[{"Type": "forward", "TargetGroupArn": account["other-target"]}],
+    )
+    for check in (True, False):
+        with pytest.raises(Failed, match="Priority 1 .* is taken"):
+            run("listener_rule", check=check, **AS_RULE, phase=phase)
+    assert conditions(rule()).keys() == {"http-header"}
+
+
+def test_a_renamed_target_group_is_turned_to_at_once_and_what_is_held_stays_held(aws, account, rule):
+    """ECS takes a target group only when it hangs on a listener."""
+    elbv2 = aws("elbv2")
+    elbv2.add_tags(ResourceArns=[account["other-target"]], Tags=[{"Key": k, "Value": v} for k, v in OWNER.items()])
+    run("listener_rule", **AS_RULE, phase="hold")
+    renamed = {**AS_RULE, "target_group": "other-target", "phase": "hold"}
+    assert run("listener_rule", check=True, **renamed)["changed"]
+    first = run("listener_rule", **renamed)
+    assert first["changed"] and not first["settled"]
+    assert rule()["Actions"][0]["TargetGroupArn"] == account["other-target"] and "http-header" in conditions(rule())
+    assert run("listener_rule", **{**renamed, "phase": "open"})["changed"]
+    assert conditions(rule()).keys() == {"path-pattern"}
+
+
+def test_five_paths_are_all_there_once_it_is_open(rule):
+    five = {**AS_RULE, "paths": [f"/{n}" for n in range(5)]}
+    run("listener_rule", **five, phase="hold")
+    assert len(paths(rule())) == 4, "AWS takes five values in a rule, and the header is one"
+    assert run("listener_rule", **five, phase="open")["changed"]
+    assert sorted(paths(rule())) == five["paths"]
+
+
+def test_a_held_rule_goes_like_any_other(rule):
+    run("listener_rule", **AS_RULE, phase="hold")
+    assert run("listener_rule", **AS_RULE, state="absent")["changed"] and rule() is None
+
+
+def test_taking_the_default_action_gives_a_held_rule_up(default_action, rule):
+    run("listener_rule", **AS_RULE, phase="hold")
+    assert run("listener_rule", **OPTIONS, phase="hold")["changed"]
+    assert default_action()["Type"] == "forward" and rule() is None
+
+
+def test_an_empty_account_foresees_both_steps(aws):
+    held = run("listener_rule", check=True, **AS_RULE, phase="hold")
+    opened = run("listener_rule", check=True, **AS_RULE, phase="open")
+    assert held["diff"]["after"]["held"] is True and held["diff"]["before"] == {}
+    assert opened["diff"]["before"] == held["diff"]["after"] and "held" not in opened["diff"]["after"]
+
+
+def test_a_priority_is_a_number(aws, account, rule):
+    run("listener_rule", **AS_RULE)
+    assert not run("listener_rule", **{**AS_RULE, "priority": " 01"})["changed"]
+    with pytest.raises(Failed, match="'first' is no priority.*target_group_rule_priority"):
+        run("listener_rule", **{**AS_RULE, "priority": "first"})
+
+
+def test_a_lost_reply_of_a_held_rule_is_no_failure(rule):
+    def lost(real, parameters):
+        real()
+        return real()  # the SDK's second try, which finds the priority taken
+
+    with recorded(CreateRule=lost):
+        held = run("listener_rule", **AS_RULE, phase="hold")
+    assert held["changed"] and not held["settled"] and "http-header" in conditions(rule())
+
+
+def test_a_change_of_everything_in_a_rule_is_one_call_beside_its_priority(rule):
+    run("listener_rule", **AS_RULE, phase="hold")
+    with recorded() as calls:
+        run("listener_rule", **{**AS_RULE, "priority": "2", "paths": ["/x"], "hosts": ["a.example.com"]}, phase="open")
+    writes = [c for c in operations(calls) if not c.startswith("Describe")]
+    assert writes == ["SetRulePriorities", "ModifyRule"], "it is opened where it is to stay"
+
+
+def test_calls_of_a_rule_that_is_as_it_should_be(rule):
+    run("listener_rule", **AS_RULE)
+    with recorded() as calls:
+        assert run("listener_rule", **AS_RULE, phase="hold")["settled"]
+    assert sorted(operations(calls)) == [
+        "DescribeListeners", "DescribeLoadBalancers", "DescribeRules", "DescribeTags", "DescribeTargetGroups"
+    ]  # fmt: skip

@@ -36,6 +36,18 @@ def test_everything_at_once(aws, default_subnets, check):
     assert seen["parameters"][IMAGE].startswith("ami-") and seen["parameters"]["/no/such"] is None
 
 
+def test_services_of_clusters_that_are_there(aws):
+    ecs = aws("ecs")
+    ecs.create_cluster(clusterName="demo")
+    ecs.register_task_definition(family="web", containerDefinitions=[{"name": "web", "image": "web:1", "memory": 64}])
+    ecs.create_service(cluster="demo", serviceName="web", taskDefinition="web", desiredCount=0, launchType="EC2")
+    wanted = [{"cluster": c, "service": s} for c, s in (("demo", "web"), ("demo", "gone"), ("none", "web"))]
+    seen = run("preflight_info", clusters=["demo", "none"], services=wanted)
+    assert seen["problems"] == []
+    assert seen["services"] == [{"cluster": "demo", "service": "web", "launch_type": "EC2"}]
+    assert run("preflight_info", clusters=["none"], services=wanted)["services"] == []
+
+
 def test_an_endpoint_that_is_not_there_is_an_answer(endpoint):
     seen = run("preflight_info", endpoint_url="http://127.0.0.1:9", instance_types=["t2.medium"])
     assert [(p["call"], p["kind"]) for p in seen["problems"]] == [("GetCallerIdentity", "unreachable")]

@@ -159,3 +159,29 @@ def test_absent_without_a_network_finds_ours_in_any_vpc(aws):
     run("security_group", **{**OPTIONS, "network": {"mode": "existing", "vpc_id": vpc}})
     assert run("security_group", name=OPTIONS["name"], owner=OWNER, state="absent")["changed"]
     assert group(aws)["Description"] == "theirs"
+
+
+def test_without_purging_the_rules_of_others_stay_until_a_second_run(aws):
+    run("security_group", **OPTIONS)
+    other = {**OPTIONS, "rules": [SSH | {"description": "all"}, {"ports": "8080", "cidrs": ["0.0.0.0/0"]}]}
+    with recorded() as calls:
+        check = run("security_group", check=True, **other, purge_rules=False)
+        result = run("security_group", **other, purge_rules=False)
+    assert [c for c in operations(calls) if not c.startswith("Describe")] == [
+        "AuthorizeSecurityGroupIngress",
+        "UpdateSecurityGroupRuleDescriptionsIngress",
+    ]
+    assert check["extra_rules"] == result["extra_rules"] == ["tcp 80 from 0.0.0.0/0"]
+    assert check["diff"] == result["diff"] and "tcp 80 from 0.0.0.0/0" in result["diff"]["after"]["rules"]
+    again = run("security_group", **other, purge_rules=False)
+    assert not again["changed"] and again["extra_rules"] == result["extra_rules"]
+    assert run("security_group", **other)["changed"]
+    assert run("security_group", **other, purge_rules=False)["extra_rules"] == []
+    assert [port for _protocol, port, *_ in lines(group(aws))] == [22, 8080]
+    assert "extra_rules" not in run("security_group", **other)
+
+
+def test_without_rules_and_without_purging_nothing_is_extra(aws):
+    run("security_group", **OPTIONS)
+    result = run("security_group", **{**OPTIONS, "rules": None}, purge_rules=False)
+    assert not result["changed"] and result["extra_rules"] == []

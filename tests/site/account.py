@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from site_names import CLUSTER, SERVICE
 
-TAG = [{"Name": "tag:handson:cluster", "Values": [CLUSTER]}]
-
 
 def inventory(aws) -> list[str]:
     """Everything a run makes that is in the account now, ours or not: what must be empty after a teardown."""
     ec2, iam, ecs, elbv2 = aws("ec2"), aws("iam"), aws("ecs"), aws("elbv2")
-    left = [f"security group {g['GroupName']}" for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"]
+    left = [f"stack {s['StackName']}" for s in aws("cloudformation").describe_stacks()["Stacks"]]
+    left += [f"VPC {v['CidrBlock']}" for v in ec2.describe_vpcs()["Vpcs"] if not v["IsDefault"]]
+    left += [f"security group {g['GroupName']}" for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"]
     left += [f"key {k['KeyName']}" for k in ec2.describe_key_pairs()["KeyPairs"]]
     left += [f"launch template {t['LaunchTemplateName']}" for t in ec2.describe_launch_templates()["LaunchTemplates"]]
     left += [

@@ -6,10 +6,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any, Callable, Iterator
 
 import boto3
 import pytest
@@ -17,6 +20,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINT = ROOT / "roles/local_endpoint/files/embedded_endpoint"
 REGION = "ap-southeast-1"
+#: The task that each playbook begins with.
+FIRST_TASK = "Check the inventory and the account"
+#: The endpoint goes one step at each look, so looking often makes it fast.
+QUICKLY = {"service_wait_interval": 0.1, "cluster_stack_wait_interval": 0}
+
+
+def leaves(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """What of a thing differs, such as 'health_check.path'."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in {**before, **after}:
+            yield from leaves(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif before != after:
+        yield path
 
 
 class Run:
@@ -36,9 +52,26 @@ class Run:
         return sorted(t for r in self.results for t in r["things"])
 
     @property
+    def values(self) -> list[str]:
+        """What of it changed or would change, such as 'service petclinic-rest-service: desired_count', sorted."""
+        pairs = [pair for r in self.results for pair in zip(r["things"], r["diffs"], strict=True)]
+        return sorted(f"{thing}: {leaf}" for thing, d in pairs for leaf in leaves(d["before"], d["after"]))
+
+    @property
     def changes(self) -> list[str]:
         """The tasks that changed something, with their diffs: what to show when a test fails."""
         return [f"{r['host']}: {r['task']} {json.dumps(r['diffs'])[:1500]}" for r in self.results if r["changed"]]
+
+    @property
+    def passes(self) -> list[int]:
+        """How many tasks changed something in each playbook, where several were run in one go."""
+        counts: list[int] = []
+        for r in self.results:
+            if r["task"].endswith(FIRST_TASK):
+                counts.append(0)
+            elif counts:
+                counts[-1] += r["changed"]
+        return counts
 
     @property
     def messages(self) -> str:
@@ -47,6 +80,9 @@ class Run:
 
 class Site:
     """A checkout with a state folder and endpoint of its own."""
+
+    #: What a run is limited to, unless it says so itself.
+    limit = ""
 
     def __init__(self, state: Path) -> None:
         self.state = state
@@ -67,15 +103,16 @@ class Site:
         }
         self.clients = {}
 
-    def command(self, playbook: str, *arguments: str) -> list[str]:
-        return [str(Path(sys.executable).parent / "ansible-playbook"), playbook, "-e", "service_wait_interval=0.1", *arguments]
+    def command(self, *arguments: str) -> list[str]:
+        limit = ["--limit", self.limit] if self.limit and "--limit" not in arguments else []
+        return [str(Path(sys.executable).parent / "ansible-playbook"), "-e", json.dumps(QUICKLY), *limit, *arguments]
 
-    def play(self, playbook: str, *arguments: str, fails: bool = False, **environment: str) -> Run:
-        """Run a playbook; unless `fails`, it must end well."""
+    def play(self, *arguments: str, fails: bool = False, **environment: str) -> Run:
+        """Run one or several playbooks; unless `fails`, they must end well."""
         record = self.state / "record.jsonl"
         record.unlink(missing_ok=True)
         process = subprocess.run(
-            self.command(playbook, *arguments),
+            self.command(*arguments),
             cwd=ROOT,
             env={**self.environment, "HANDSON_RECORD": str(record), **environment},
             stdin=subprocess.DEVNULL,
@@ -88,15 +125,43 @@ class Site:
         assert (run.code != 0) == fails, run.text[-6000:]
         return run
 
+    def kill(self, when: Callable[[], bool], *arguments: str) -> bool:
+        """Start a playbook and kill it, with every process it started, as soon as `when` holds; whether it did so."""
+        process = subprocess.Popen(
+            self.command(*arguments),
+            cwd=ROOT,
+            env={**self.environment, "HANDSON_RECORD": os.devnull},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while process.poll() is None:
+            if when():
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                return True
+            time.sleep(0.01)
+        return False
+
     def endpoint(self, *arguments: str) -> str:
         command = [sys.executable, str(ENDPOINT), *arguments, "--state-dir", str(self.state)]
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=90).stdout
 
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The calls that the endpoint has received, oldest first."""
+        return [json.loads(line) for line in (self.state / "requests.jsonl").read_text().splitlines()]
+
     def calls(self) -> int:
-        return int(self.endpoint("calls", "--count"))
+        return len(self.log)
 
     def calls_since(self, start: int) -> dict:
         return json.loads(self.endpoint("calls", "--since", str(start), "--json"))
+
+    def writes_since(self, start: int) -> list[str]:
+        """The operations since then that write, each once, such as 'ecs:CreateService', sorted."""
+        return sorted({f"{c['service']}:{c['operation']}" for c in self.log[start:] if c["mutating"]})
 
     def aws(self, service: str):
         if service not in self.clients:
@@ -119,9 +184,17 @@ def running(tmp_path_factory):
 
 
 @pytest.fixture
-def site(running):
-    """An empty account."""
+def both(running):
+    """An empty account, and the whole inventory: both tutorials."""
     running.endpoint("reset")
     for key in (running.state / "keys").glob("*") if (running.state / "keys").exists() else []:
         key.unlink()
+    running.limit = ""
     return running
+
+
+@pytest.fixture
+def site(both):
+    """An empty account, and the hosts of the petclinic tutorial alone."""
+    both.limit = "petclinic-*"
+    return both

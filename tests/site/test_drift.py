@@ -3,48 +3,56 @@
 
 import json
 
-import pytest
 from account import inventory, listener, load_balancer, security_group, service, target_group
 from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import NO_SERVICE
 from site_names import CLUSTER, SERVICE
 
-TASK, SVC = "task definition petclinic-rest-task", f"service {SERVICE}"
-#: what to say with --extra-vars, and what changes
-VALUES = {
-    "environment": ({"task_definition_environment": {"SPRING_PROFILES_ACTIVE": "mysql"}}, [SVC, TASK]),
-    "task memory": ({"task_definition_memory": "900"}, [SVC, TASK]),
-    "health check path": ({"target_group_health_check_path": "/health"}, ["target group petclinic-rest-target"]),
-    "deregistration delay": ({"target_group_deregistration_delay": 30}, ["target group petclinic-rest-target"]),
-    "minimum healthy percent": ({"service_minimum_healthy_percent": 50}, [SVC]),
-    "grace period": ({"service_health_check_grace_period": 90}, [SVC]),
-    "security group rule": ({"security_groups_ssh_cidrs": ["203.0.113.7/32"]}, ["security group petclinic-rest-ecs-instance-sg"]),
-    "instance type": ({"instances_type": "t2.large"}, ["launch template petclinic-rest-ecs-instances"]),
-    "instance count": ({"instances_count": 3, "instances_max": 3}, ["auto scaling group petclinic-rest-ecs-instances"]),
-    "log retention": ({"task_definition_log_retention_days": 7}, ["log group /ecs/petclinic-rest-task"]),
-    "lifecycle": ({"registry_keep_images": 5}, ["ECR repository petclinic-rest"]),
-    "idle timeout": ({"load_balancer_idle_timeout": 120}, ["load balancer petclinic-rest-alb"]),
-    "container insights": ({"cluster_container_insights": "enabled"}, [f"cluster {CLUSTER}"]),
-    "secret": (
-        {"task_definition_secrets": {"DB": "arn:aws:ssm:ap-southeast-1:123456789012:parameter/db"}},
-        ["IAM role petclinic-rest-task-execution-role", SVC, TASK],
+TASK, SVC, GROUP = "task definition petclinic-rest-task", f"service {SERVICE}", "target group petclinic-rest-target"
+CONTAINER = f"{TASK}: containers.petclinic-rest-app"
+TEMPLATE, SCALING = "launch template petclinic-rest-ecs-instances", "auto scaling group petclinic-rest-ecs-instances"
+EXECUTION = "IAM role petclinic-rest-task-execution-role"
+SECRET = "arn:aws:ssm:ap-southeast-1:123456789012:parameter/db"
+#: Rounds of what to say with --extra-vars, and of which thing it changes what. Within a round no two change the same.
+ROUNDS = (
+    (
+        ({"target_group_health_check_path": "/health"}, [f"{GROUP}: health_check.path"]),
+        ({"target_group_deregistration_delay": 30}, [f"{GROUP}: deregistration_delay"]),
+        ({"service_minimum_healthy_percent": 50}, [f"{SVC}: deployment.minimum_healthy_percent"]),
+        ({"service_health_check_grace_period": 90}, [f"{SVC}: health_check_grace_period"]),
+        ({"security_groups_ssh_cidrs": ["203.0.113.7/32"]}, ["security group petclinic-rest-ecs-instance-sg: rules"]),
+        ({"instances_type": "t2.large"}, [f"{TEMPLATE}: instance_type"]),
+        ({"instances_count": 3, "instances_max": 4}, [f"{SCALING}: desired", f"{SCALING}: max"]),
+        ({"task_definition_log_retention_days": 7}, ["log group /ecs/petclinic-rest-task: retention_days"]),
+        ({"registry_keep_images": 5}, ["ECR repository petclinic-rest: keep_images"]),
+        ({"load_balancer_idle_timeout": 120}, ["load balancer petclinic-rest-alb: idle_timeout"]),
+        ({"cluster_container_insights": "enabled"}, [f"cluster {CLUSTER}: container_insights"]),
     ),
-}
+    (
+        ({"task_definition_environment": {"SPRING_PROFILES_ACTIVE": "mysql"}}, [f"{CONTAINER}.environment"]),
+        ({"task_definition_memory": "900"}, [f"{TASK}: memory"]),
+        ({}, [f"{SVC}: task_definition"]),  # goes on to the revision that these two make
+    ),
+    (
+        ({"task_definition_secrets": {"DB": SECRET}}, [f"{CONTAINER}.secrets", f"{EXECUTION}: inline_policies.start-tasks.Statement"]),
+        ({}, [f"{SVC}: task_definition"]),
+    ),
+)
 
 
-def test_one_value_is_one_change(site):
-    """The changes add up, so that each check also shows that the change before it has settled."""
+def test_a_changed_value_is_one_change(site):
+    """The changes add up, so that each check also shows that the changes before it have settled."""
     site.play("site.yml")
     so_far = {}
-    for what, (values, things) in VALUES.items():
-        so_far |= values
+    for changes in ROUNDS:
+        so_far |= {k: v for given, _values in changes for k, v in given.items()}
+        values = sorted(v for _given, changed in changes for v in changed)
         extra = ("-e", json.dumps(so_far))
         start = site.calls()
         checked = site.play("site.yml", "--check", "--diff", *extra)
-        assert checked.things == sorted(things), (what, checked.changes)
-        assert site.calls_since(start)["mutating"] == 0, what
-        assert all(d["before"] != d["after"] for r in checked.results for d in r["diffs"]), what
+        assert checked.values == values, checked.changes
+        assert site.calls_since(start)["mutating"] == 0
         applied = site.play("site.yml", *extra)
-        assert applied.things == sorted(things), (what, applied.changes)
+        assert applied.values == values, applied.changes
     start = site.calls()
     again = site.play("site.yml", "-e", json.dumps(so_far))
     assert again.changed == 0, again.changes
@@ -83,41 +91,43 @@ def test_a_deleted_thing_is_repaired_and_nothing_else(site):
         name = "petclinic-rest-ecs-instances"
         aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
 
-    rule = "listener rule petclinic-rest-alb:80 default"
-    balancer, group = "load balancer petclinic-rest-alb", "target group petclinic-rest-target"
-    scaling = "auto scaling group petclinic-rest-ecs-instances"
+    def delete_small_things():
+        """What can go at once, since none of it needs another one to come back."""
+        delete_ssh_rule()
+        delete_service()
+        delete_role()
+        aws("logs").delete_log_group(logGroupName="/ecs/petclinic-rest-task")
+        aws("ecr").delete_repository(repositoryName="petclinic-rest", force=True)
+        ec2.delete_key_pair(KeyName="petclinic")
+
+    rule, balancer = "listener rule petclinic-rest-alb:80 default", "load balancer petclinic-rest-alb"
+    small = ["security group petclinic-rest-ecs-instance-sg", SVC, EXECUTION, "log group /ecs/petclinic-rest-task"]
+    # Each run also shows that the repair before it has settled.
     for delete, things in (
-        (delete_ssh_rule, ["security group petclinic-rest-ecs-instance-sg"]),
+        (delete_small_things, [*small, "ECR repository petclinic-rest", "key pair petclinic"]),
         (delete_listener, [rule, balancer]),
-        (delete_target_group, [rule, SVC, group]),
+        (delete_target_group, [rule, SVC, GROUP]),
         (delete_load_balancer, [rule, balancer]),
-        (delete_service, [SVC]),
-        (delete_role, ["IAM role petclinic-rest-task-execution-role"]),
-        (lambda: aws("logs").delete_log_group(logGroupName="/ecs/petclinic-rest-task"), ["log group /ecs/petclinic-rest-task"]),
-        (lambda: aws("ecr").delete_repository(repositoryName="petclinic-rest", force=True), ["ECR repository petclinic-rest"]),
-        (lambda: ec2.delete_key_pair(KeyName="petclinic"), ["key pair petclinic"]),
-        (delete_group, [scaling]),
-        (
-            lambda: ec2.delete_launch_template(LaunchTemplateName="petclinic-rest-ecs-instances"),
-            # The group refers to its template by id, and the new one has another.
-            [scaling, "launch template petclinic-rest-ecs-instances"],
-        ),
+        (delete_group, [SCALING]),
+        # The group refers to its template by id, and the new one has another.
+        (lambda: ec2.delete_launch_template(LaunchTemplateName="petclinic-rest-ecs-instances"), [SCALING, TEMPLATE]),
     ):
         delete()
-        assert site.play("site.yml").things == sorted(things), delete
-        assert site.play("site.yml").changed == 0, delete
+        repaired = site.play("site.yml")
+        assert repaired.things == sorted(things), (delete, repaired.changes)
+    assert site.play("site.yml").changed == 0
     assert [x for x in inventory(aws) if not x.startswith(("instance", "volume"))] == [
         x for x in whole if not x.startswith(("instance", "volume"))
     ]
     assert service(aws)["runningCount"] == 2
 
 
-@pytest.mark.parametrize("flags", [(), ("--check",)])
-def test_a_count_that_a_scaler_set_is_kept(site, flags):
+def test_a_count_that_a_scaler_set_is_kept(site):
     keep = ("-e", '{"service_desired_count": "keep", "instances_count": "keep", "instances_max": 4}')
     site.play("site.yml", "-e", "instances_max=4")
     site.aws("ecs").update_service(cluster=CLUSTER, service=SERVICE, desiredCount=4)
     name = "petclinic-rest-ecs-instances"
     site.aws("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=3)
-    assert site.play("site.yml", *keep, *flags).changed == 0
+    assert site.play("site.yml", *keep, "--check").changed == 0
+    assert site.play("site.yml", *keep).changed == 0
     assert service(site.aws)["desiredCount"] == 4

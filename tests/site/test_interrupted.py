@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kill it anywhere and run it again: nothing doubled, nothing lost, no orphan. And half-built states torn down."""
 
-import json
-import os
 import random
 import re
-import signal
-import subprocess
 import time
 
 import pytest
 from account import inventory
-from conftest import ROOT
 
 STAGES = ["network", "load_balancer", "cluster", "image", "task", "service"]
 
@@ -23,21 +18,9 @@ def names(things):
 
 
 def kill_after(site, seconds, *command):
-    """Start a playbook and kill it, with every process it started, after so many seconds."""
-    process = subprocess.Popen(
-        site.command(*command),
-        cwd=ROOT,
-        env={**site.environment, "HANDSON_RECORD": os.devnull},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """Start a playbook and kill it after so many seconds."""
+    end = time.monotonic() + seconds
+    site.kill(lambda: time.monotonic() > end, *command)
 
 
 def test_killed_anywhere_it_goes_on(site):
@@ -61,24 +44,24 @@ def test_killed_anywhere_it_goes_on(site):
 
 @pytest.mark.parametrize("upto", range(1, len(STAGES) + 1))
 def test_teardown_after_each_stage(site, upto):
-    for stage in STAGES[:upto]:
-        site.play(f"playbooks/{stage}.yml")
-    assert site.play(f"playbooks/{stage}.yml").changed == 0
-    assert inventory(site.aws)
-    site.play("teardown.yml", "-e", "teardown_confirm=true")
+    """In one go: the stages so far, teardown, and teardown of what is gone."""
+    stages = [f"playbooks/{stage}.yml" for stage in STAGES[:upto]]
+    run = site.play(*stages, "teardown.yml", "teardown.yml", "-e", "teardown_confirm=true")
+    *made, down, again = run.passes
+    assert len(made) == upto and all(made) and down and not again, run.passes
     assert inventory(site.aws) == []
-    assert site.play("teardown.yml", "-e", "teardown_confirm=true").changed == 0
 
 
 def test_each_stage_has_its_own_teardown(site):
+    """Each stage by itself, twice; then each stage's teardown by itself, twice."""
     before = [inventory(site.aws)]
     for stage in STAGES:
-        site.play(f"playbooks/{stage}.yml")
+        first, second = site.play(*[f"playbooks/{stage}.yml"] * 2).passes
+        assert first and not second, stage
         before.append(inventory(site.aws))
     for stage in reversed(STAGES):
         before.pop()
-        down = ("-e", json.dumps({"teardown_confirm": True}))
-        assert site.play(f"playbooks/teardown_{stage}.yml", *down).changed
+        first, second = site.play(*[f"playbooks/teardown_{stage}.yml"] * 2, "-e", "teardown_confirm=true").passes
+        assert first and not second, stage
         assert names(inventory(site.aws)) == names(before[-1]), stage
-        assert site.play(f"playbooks/teardown_{stage}.yml", *down).changed == 0
     assert inventory(site.aws) == []

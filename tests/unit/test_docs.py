@@ -4,6 +4,7 @@
 
 import ast
 import fnmatch
+import importlib.resources
 import json
 import re
 import subprocess
@@ -138,11 +139,13 @@ def test_roles_are_described(role):
 
 PREFIXES = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}
 SERVICES = (
-    "application-autoscaling", "autoscaling", "ec2", "ecr", "ecs", "elbv2", "iam", "logs",
+    "application-autoscaling", "autoscaling", "cloudformation", "ec2", "ecr", "ecs", "elbv2", "iam", "logs",
     "resourcegroupstaggingapi", "ssm", "sts",
 )  # fmt: skip
 WAITERS = {"vpc_available": "describe_vpcs"}
 NO_PERMISSION_NEEDED = {"sts:GetCallerIdentity"}
+#: What modules of other collections call, with the options that our tasks give.
+OTHER_COLLECTIONS = {"amazon.aws.ec2_instance_info": {"ec2:DescribeInstances"}}
 SHARED = "ansible_collections.handson.ecs.plugins.module_utils"
 
 
@@ -250,10 +253,11 @@ ONLY_REFUSE = {"ecs:DescribeClusters", "ecs:DescribeServices", "ecs:ListServices
 def calls_of_role(role):
     modules = modules_of_role(role)
     tasks = [t for p in (ROOT / "roles" / role / "tasks").glob("*.yml") for t in yaml.safe_load(p.read_text()) or []]
+    others = set().union(*(OTHER_COLLECTIONS[key] for t in tasks for key in t if key.startswith("amazon.aws.")))
     uses = [t["handson.ecs.ecs_cluster"] for t in tasks if "handson.ecs.ecs_cluster" in t]
     if uses and all(use.get("only_refuse") is True for use in uses):
-        return ONLY_REFUSE.union(*(calls_of_module(m) for m in modules - {"ecs_cluster"}))
-    return set().union(*(calls_of_module(m) for m in modules))
+        return ONLY_REFUSE.union(others, *(calls_of_module(m) for m in modules - {"ecs_cluster"}))
+    return others.union(*(calls_of_module(m) for m in modules))
 
 
 ACTION = r"`([a-z0-9-]+:[A-Z]\w+)`"
@@ -273,6 +277,7 @@ def test_some_calls_are_found():
     assert "ec2:DescribeVpcs" in calls_of_module("security_group")  # by way of module_utils/names.py
     assert "ecs:DescribeServices" in calls_of_module("ecs_service")  # by way of module_utils/rollout.py
     assert "tag:GetResources" in calls_of_module("leftovers")
+    assert "cloudformation:DescribeStackEvents" in calls_of_module("cloudformation_stack")  # module_utils/stack_events.py
 
 
 @pytest.mark.parametrize("role", [r for r in ROLES if r != "local_endpoint"])
@@ -287,6 +292,50 @@ def test_the_actions_in_a_roles_readme_are_those_of_docs_iam(role):
         calls, further = documented()[role]
         # A KMS key of one's own is the exception that docs/iam.md tells in words.
         assert {a for a in re.findall(ACTION, section[1]) if not a.startswith("kms:")} == calls | further
+
+# CloudFormation makes a stack's things with the permissions of whoever runs the playbook. Which ones a type of resource
+# takes stands in AWS's own schema of it, and cfn-lint carries those.
+
+#: Of these, what only properties take that our templates don't have.
+UNUSED = (
+    "autoscaling:*InstanceRefresh", "autoscaling:*LifecycleHook", "autoscaling:*MetricsCollection",
+    "autoscaling:*NotificationConfiguration", "autoscaling:*Processes", "autoscaling:Attach*", "autoscaling:Detach*",
+    "cloudwatch:*", "cognito-idp:*", "ec2:*IamInstanceProfile*", "ec2:*SecurityGroup*Egress", "ec2:*SubnetCidrBlock",
+    "ec2:*Volume", "ec2:*VpnGateway", "ec2:*onitorInstances", "ec2:CreateVpcEncryptionControl",
+    "ec2:DescribeIpamPools", "ec2:Get*", "ec2:ModifyInstanceCreditSpecification",
+    "ec2:ModifyInstanceMaintenanceOptions", "ec2:ModifyInstancePlacement", "ec2:ModifyPrivateDnsNameOptions",
+    "ec2:ModifyVpcTenancy", "ecs:PutAccountSetting*", "ecs:PutClusterCapacityProviders",
+    "elasticloadbalancing:ModifyCapacityReservation", "elasticloadbalancing:ModifyIpPools",
+    "elasticloadbalancing:ModifyListenerAttributes", "iam:*GroupPolicy", "iam:*RolePermissionsBoundary",
+    "iam:*UserPolicy", "iam:UpdateRoleDescription", "kms:*", "managed-fleets:*", "ssm:CreateAssociation",
+    "ssm:DeleteAssociation", "vpc-lattice:*",
+)  # fmt: skip
+#: (role, template, unused in this one, asked for besides). The roles in the cluster's template have no inline policies;
+#: the image of a workstation is looked up by EC2.
+STACKS = [
+    ("cluster_stack", "cluster.yml", {"iam:PutRolePolicy", "iam:DeleteRolePolicy"}, set()),
+    ("workstation", "ec2.yml", set(), {"ssm:GetParameters"}),
+]
+
+
+@cache
+def permissions_of_type(name):
+    """Return the IAM actions that making, reading, changing and deleting a resource of this type may take."""
+    schemas = importlib.resources.files("cfnlint") / "data" / "schemas"
+    key = json.loads((schemas / "providers" / "us-east-1.json").read_text())[name]
+    handlers = json.loads((schemas / "resources" / f"{key}.json").read_text())["handlers"]
+    verbs = ("create", "read", "update", "delete")
+    return frozenset(p for verb in verbs for p in handlers.get(verb, {}).get("permissions", ()))
+
+
+@pytest.mark.parametrize(("role", "template", "unused", "besides"), STACKS)
+def test_what_the_resources_of_a_stack_take_is_documented(role, template, unused, besides):
+    types = set(re.findall(r"^    Type: (AWS::\w+::\w+)$", text(f"roles/{role}/files/{template}"), re.MULTILINE))
+    asked = set().union(*(permissions_of_type(t) for t in types)) - unused
+    asked = {a for a in asked if not any(fnmatch.fnmatchcase(a, p) for p in UNUSED)}
+    calls, further = documented()[role]
+    assert not {a for a in asked if not fnmatch.filter(calls | further, a)}
+    assert {f for f in further if not any(fnmatch.fnmatchcase(f, a) for a in asked)} == besides
 
 
 def test_the_policies_allow_what_is_needed_and_nothing_else():

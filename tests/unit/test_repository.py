@@ -26,11 +26,14 @@ def roles_of(path):
         ("cluster", ["network", "load_balancer", "cluster"]),
         ("before_cluster", ["image", "task"]),
         ("service", ["service"]),
+        ("workstation", ["workstation"]),
     ],
 )
 def test_site_and_teardown_do_what_the_stages_do(tasks, stages):
     of_stages = [r for stage in stages for r in roles_of(f"playbooks/{stage}.yml")]
-    assert roles_of(f"playbooks/tasks/{tasks}.yml") == of_stages
+    # A cluster is made by the roles or by a stack, each by a file of its own.
+    files = [tasks, "cluster_stack"] if tasks == "cluster" else [tasks]
+    assert [r for file in files for r in roles_of(f"playbooks/tasks/{file}.yml")] == of_stages
     gone = [r for stage in stages for r in roles_of(f"playbooks/teardown_{stage}.yml")]
     assert sorted(roles_of(f"playbooks/tasks/{tasks}_absent.yml")) == sorted(gone)
     # An image goes with its registry; nothing else may be left out.

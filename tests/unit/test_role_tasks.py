@@ -32,7 +32,27 @@ def test_tasks_that_were_run_once_stop_before_their_definition_goes():
 
 
 def test_tasks_that_are_run_once_get_the_services_addresses():
-    (run,) = tasks("task_definition", "run.yml")
-    (keep,) = (t["handson.ecs.ecs_service"] for t in tasks("service", "present.yml") if "handson.ecs.ecs_service" in t)
+    (run,) = (t[m] for t in tasks("task_definition", "run.yml") if (m := "handson.ecs.ecs_run_task") in t)
+    (keep,) = (t[m] for t in tasks("service", "present.yml") if (m := "handson.ecs.ecs_service") in t)
     for option in ("network", "security_groups", "assign_public_ip"):
-        assert run["handson.ecs.ecs_run_task"][option] == keep[option]
+        assert run[option] == keep[option]
+
+
+def test_the_tasks_security_group_comes_before_whatever_uses_it_and_goes_after():
+    group = {"name": "handson.ecs.security_groups"}
+    for role, file, user in (("service", "present.yml", "ecs_service"), ("task_definition", "run.yml", "ecs_run_task")):
+        order = [t.get("ansible.builtin.import_role", t.get(f"handson.ecs.{user}", {})) for t in tasks(role, file)]
+        made = order.index(group | {"tasks_from": "task_present"})
+        assert "cluster" in order[made + 1], "right before it, so that nothing is left where something before it fails"
+    gone = tasks("service", "absent.yml")
+    assert gone[0]["handson.ecs.ecs_service"]["wait_timeout"]
+    once = gone[1]["handson.ecs.ecs_run_task"]
+    assert once["state"] == "absent" and once["owner"] == "{{ stack_service_owner }}"
+    assert gone[2]["ansible.builtin.import_role"] == group | {"tasks_from": "task_absent"}
+
+
+def test_rules_of_the_tasks_of_before_go_after_the_roll_out():
+    *_, wait, purge = (t for t in tasks("service", "present.yml") if "listener" not in t["name"])
+    assert "handson.ecs.ecs_service" in wait
+    assert purge["vars"] == {"__security_groups_rolled_out": True}
+    assert "service_wait" in purge["when"] and "extra_rules" in purge["when"]

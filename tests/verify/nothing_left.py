@@ -48,6 +48,19 @@ nothing(
 )
 nothing("volumes", [v["VolumeId"] for v in pages("ec2", "describe_volumes", "Volumes")])
 nothing("addresses", [a["AllocationId"] for a in client("ec2").describe_addresses()["Addresses"]])
+nothing(
+    "network interfaces",
+    [
+        i["NetworkInterfaceId"]
+        for i in pages("ec2", "describe_network_interfaces", "NetworkInterfaces")
+        # An instance's first interface goes with it. The endpoint keeps a record of it, and no instance is left above.
+        if i.get("Description") != "Primary network interface"
+    ],
+)
+
+# --- stacks: DescribeStacks without a name leaves deleted ones out, but shows those that failed to go
+stacks = pages("cloudformation", "describe_stacks", "Stacks")
+nothing("stacks", [f"{s['StackName']} ({s['StackStatus']})" for s in stacks])
 
 # --- load balancers, groups
 nothing(

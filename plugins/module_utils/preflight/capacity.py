@@ -75,6 +75,14 @@ def check_room(service: Host, clusters: dict[str, Host], asked: Asked | None = N
     ):
         return
     kind, number = type_of(cluster, asked), instances(cluster)
+    daemon = service.text("service_scheduling_strategy") == "DAEMON"
+    if number == 0 and not daemon and (service.number("service_desired_count") or 0) > 0:
+        yield service.fault(
+            "task_definition_launch_type",
+            f"It runs on instances, and its cluster {cluster.name} is to have none.",
+            "Set it to FARGATE, or instances_count and instances_max of the cluster above 0.",
+        )
+        return
     if kind is None:
         return
     holds = limits(service, kind)
@@ -102,7 +110,7 @@ def check_room(service: Host, clusters: dict[str, Host], asked: Asked | None = N
                 "Choose a larger instances_type.",
             )
         return
-    if number is None or service.text("service_scheduling_strategy") == "DAEMON":
+    if number is None or daemon:
         return
     room = slots * number
     bound = " and ".join(what for what, n in holds.items() if n == slots)

@@ -11,18 +11,22 @@ from ansible_collections.handson.ecs.plugins.module_utils.preflight import (
     account,
     capacity,
     facts as found,
+    fargate,
     image,
     instances,
     load_balancer,
     names,
     network,
     service,
+    stack,
     task_definition,
+    workstation,
 )
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import NOTHING, Fault, Host
 
 _EVERY = (account.check_account, account.check_tags, account.check_arns, names.check_names)
 _CLUSTER = (
+    stack.check_made_by,
     network.check_network,
     network.check_sources,
     load_balancer.check_load_balancer,
@@ -37,20 +41,34 @@ _SERVICE = (
     service.check_service,
 )
 
+_OF_KIND = {
+    "cluster": _EVERY + _CLUSTER,
+    "service": _EVERY + _SERVICE,
+    "workstation": (account.check_account, workstation.check_workstation),
+}
+
 
 def check_values(hosts: list[Host]) -> list[Fault]:
     """Return the faults that the inventory alone shows. No network."""
     clusters = {h.name: h for h in hosts if h.kind == "cluster"}
     faults: list[Fault] = []
     for host in hosts:
-        for check in _EVERY + (_CLUSTER if host.kind == "cluster" else _SERVICE):
+        for check in _OF_KIND[host.kind]:
             faults += check(host)
         if host.kind == "service":
             faults += service.check_cluster_of(host, clusters)
     faults += names.check_unique(hosts)
+    faults += workstation.check_unique(hosts)
     faults += _unique_services(hosts)
     faults += load_balancer.check_shared_listeners(hosts)
     return faults
+
+
+def check_retired(host: Host, services: list[str]) -> Iterator[Fault]:
+    """Check that a service that is to go is not among those that are to stay."""
+    if host.name in services:
+        problem = "It is in the group services as well, so it is to stay and to go."
+        yield Fault(host.name, "group retired_services", NOTHING, problem, "Take it out of one of the two groups.")
 
 
 def check_room(hosts: list[Host], types: Mapping[str, Any]) -> list[Fault]:
@@ -79,7 +97,10 @@ def check_facts(hosts: list[Host], facts: Mapping[str, Any], scope: str) -> list
         faults += found.check_identity(host, facts)
         if scope == "all":
             faults += found.check_cluster_facts(host, facts)
-            if host.kind == "cluster" and not facts.get("endpoint"):
+            faults += stack.check_made_as_before(host, facts)
+            faults += workstation.check_facts(host, facts)
+            faults += fargate.check_living_service(host, facts)
+            if host.kind == "cluster" and not stack.by_stack(host) and not facts.get("endpoint"):
                 faults += network.check_open_ssh(host)
     return faults
 

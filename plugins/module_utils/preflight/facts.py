@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.account import SETTINGS
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.fargate import on_fargate
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import NOTHING, Fault, Host
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.instance_types import closest
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.instances import check_architecture
@@ -46,7 +47,11 @@ def questions(hosts: list[Host], everyone: list[Host]) -> dict[str, Any]:
             {"load_balancer": name, "port": port}
             for name, port in sorted({listener_of(h) for h in hosts if h.kind == "service"} - {None})
         ],
-        "clusters": sorted({h.text("cluster_name") for h in hosts if h.kind == "service"} - {""}),
+        "clusters": sorted({h.text("cluster_name") for h in hosts if h.kind in ("cluster", "service")} - {""}),
+        # Only of those can something be wrong that is not told later without harm.
+        "services": [
+            {"cluster": h.text("cluster_name"), "service": h.text("service_name")} for h in hosts if on_fargate(h)
+        ],
     }
 
 

@@ -9,9 +9,11 @@ Ranges: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator
+from typing import Iterator
 
+from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import MAX_CONDITION_VALUES
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.patterns import MAX_WILDCARDS, covers, wildcards
 
 
 def check_load_balancer(host: Host) -> Iterator[Fault]:
@@ -103,11 +105,18 @@ def _rule(host: Host) -> Iterator[Fault]:
             "The listener's default action has no conditions.",
             "Set target_group_rule_priority to a number from 1 to 50000.",
         )
-    if len(paths) + len(names) > 5:
+    if len(paths) + len(names) > MAX_CONDITION_VALUES:
         yield host.fault(
             "target_group_rule_paths" if paths else "target_group_rule_hosts",
-            f"These are {len(paths) + len(names)} conditions; a rule has at most 5 values.",
+            f"These are {len(paths) + len(names)} conditions; a rule has at most {MAX_CONDITION_VALUES} values.",
             "Take some away, or use wildcards.",
+        )
+    count = sum(wildcards(str(pattern)) for pattern in paths + names)
+    if count > MAX_WILDCARDS:
+        yield host.fault(
+            "target_group_rule_paths" if paths else "target_group_rule_hosts",
+            f"These have {count} wildcards; a rule has at most {MAX_WILDCARDS}.",
+            "Take some away.",
         )
     for path in map(str, paths):
         if len(path) > 128:
@@ -125,7 +134,7 @@ def _rule(host: Host) -> Iterator[Fault]:
                 value=path,
             )
     for name in map(str, names):
-        if len(name) > 128 or not re.fullmatch(r"[A-Za-z0-9*?.-]+\.[A-Za-z*?]+", name):
+        if len(name) > 128 or not re.fullmatch(r"[A-Za-z0-9_*?.-]+\.[A-Za-z*?]+", name):
             yield host.fault(
                 "target_group_rule_hosts",
                 "A host name has at most 128 characters and a dot in it.",
@@ -140,36 +149,113 @@ def _listener(host: Host) -> tuple[str, ...]:
     )
 
 
-def _overlap(one: list[Any], other: list[Any]) -> bool:
-    return not one or not other or bool({str(x).lower() for x in one} & {str(x).lower() for x in other})
+def _priority(host: Host) -> str:
+    """Return `default`, or a number as digits however it was written, or "" where it is neither."""
+    number = host.number("target_group_rule_priority")
+    if number is not None:
+        return str(number)
+    return "default" if host.text("target_group_rule_priority") == "default" else ""
+
+
+def _matches(host: Host) -> list[tuple[str, str]]:
+    """Return every (path, host name) that a rule takes. What it says nothing about is `*`; host names ignore case."""
+    paths = [str(p) for p in host.listed("target_group_rule_paths")] or ["*"]
+    names = [str(n).lower() for n in host.listed("target_group_rule_hosts")] or ["*"]
+    return [(path, name) for path in paths for name in names]
+
+
+def _covers(wide: tuple[str, str], narrow: tuple[str, str]) -> bool:
+    return covers(wide[0], narrow[0], start="/") and covers(wide[1], narrow[1])
 
 
 def check_shared_listeners(hosts: list[Host]) -> Iterator[Fault]:
-    """Check that services of one listener want neither the same priority nor the same path. Both get the fault."""
-    services = [h for h in hosts if h.kind == "service"]
+    """Check that services of one listener don't take places or requests from each other. Both get the fault.
+
+    A service that is retired gives its place back only when the others are steady: it is in the way of who wants the
+    same priority, and nobody's rival for requests.
+    """
+    conditions = ("target_group_rule_priority", "target_group_rule_paths", "target_group_rule_hosts")
+    services = [h for h in hosts if h.kind == "service" and h.text("load_balancer_name") and _priority(h)]
+    services = [h for h in services if not h.broken.intersection(conditions)]
     for host in services:
-        balancer = host.text("load_balancer_name")
-        for other in services:
-            if other is host or not balancer or _listener(other) != _listener(host):
-                continue
-            priority = host.text("target_group_rule_priority")
-            if priority and priority == other.text("target_group_rule_priority"):
-                if priority == "default":
-                    problem = f"{other.name} is the default action of {balancer}, too; a listener has one."
-                    remedy = (
-                        "Give one of them a target_group_rule_priority from 1 to 50000 and target_group_rule_paths."
-                    )
-                else:
-                    problem = f"{other.name} has the same priority on {balancer}; each is taken once."
-                    remedy = "Give one of them another priority."
-                yield host.fault("target_group_rule_priority", problem, remedy)
-            same = {str(p) for p in host.listed("target_group_rule_paths")} & {
-                str(p) for p in other.listed("target_group_rule_paths")
-            }
-            if same and _overlap(host.listed("target_group_rule_hosts"), other.listed("target_group_rule_hosts")):
+        if host.text("service_state") == "absent":
+            continue
+        others = [h for h in services if h is not host and _listener(h) == _listener(host)]
+        staying = [h for h in others if h.text("service_state") != "absent"]
+        for other in others:
+            if _priority(other) == _priority(host):
+                yield _one_priority(host, other, goes=other not in staying)
+        for other in staying:
+            same = sorted({path for path, name in _matches(host) if path != "*" and (path, name) in _matches(other)})
+            if same:
                 yield host.fault(
                     "target_group_rule_paths",
-                    f"{other.name} has the path {', '.join(sorted(same))} on {balancer}, too; "
+                    f"{other.name} has the path {', '.join(same)} on {host.text('load_balancer_name')}, too; "
                     "only one of them would get it.",
                     "Give them different paths or host names.",
                 )
+        yield from _shadowed(host, staying)
+
+
+def _one_priority(host: Host, other: Host, goes: bool) -> Fault:
+    balancer, is_default = host.text("load_balancer_name"), _priority(host) == "default"
+    if goes:
+        held = "the default action" if is_default else "this priority"
+        problem = (
+            f"{other.name} has {held} of {balancer}. It is in the group retired_services and taken away last, "
+            "when this service is steady; so the place is not free in time."
+        )
+        gapless = (
+            "Without a gap: set it to 50000 with target_group_rule_paths ['/*'], which comes after all other rules."
+            if is_default
+            else "Give this one another priority."
+        )
+        remedy = (
+            f"{gapless} Or take {other.name} away first (ansible-playbook teardown.yml --limit {other.name}), and then "
+            "out of the group."
+        )
+    elif is_default:
+        problem = f"{other.name} is the default action of {balancer}, too; a listener has one."
+        remedy = "Give one of them a target_group_rule_priority from 1 to 50000 and target_group_rule_paths."
+    else:
+        problem = f"{other.name} has the same priority on {balancer}; each is taken once."
+        remedy = "Give one of them another priority."
+    return host.fault("target_group_rule_priority", problem, remedy)
+
+
+def _shadowed(host: Host, others: list[Host]) -> Iterator[Fault]:
+    """Yield a fault for the host and for whoever takes every request of one of its paths by a smaller priority.
+
+    The rule with the smallest number is asked first, and the default action last.
+    """
+
+    def order(service: Host) -> int:
+        number = service.number("target_group_rule_priority")
+        return 50001 if number is None else number
+
+    # A rule without any condition is a fault of its own (see `_rule`); it would seem to take everything.
+    before = [o for o in others if o.listed("target_group_rule_paths") or o.listed("target_group_rule_hosts")]
+    before = sorted((o for o in before if order(o) < order(host)), key=order)
+    takers = {
+        mine: next((o for o in before if any(_covers(theirs, mine) for theirs in _matches(o))), None)
+        for mine in _matches(host)
+    }
+    lost: dict[str, set[str]] = {}
+    for path, name in takers:
+        if not all(taker for (other, _name), taker in takers.items() if other == path):
+            continue  # under another of its host names it comes through
+        if path == "*" or (path, name) not in _matches(takers[path, name]):  # the same path was told already
+            lost.setdefault(takers[path, name].name, set()).add(path)
+    for taker in (o for o in before if o.name in lost):
+        yield from _taken(host, taker, sorted(lost[taker.name]))
+
+
+def _taken(host: Host, taker: Host, paths: list[str]) -> Iterator[Fault]:
+    wanted = host.listed("target_group_rule_hosts") if paths == ["*"] else paths
+    requests = f"requests for {', '.join(map(str, wanted))}" if wanted else "requests"
+    taken = ", ".join(map(str, taker.listed("target_group_rule_paths") or taker.listed("target_group_rule_hosts")))
+    place = "is the default action, which comes last" if _priority(host) == "default" else f"has {_priority(host)}"
+    order = f"{taker.name} takes {taken} at priority {_priority(taker)}, and {host.name} {place}"
+    remedy = "The smallest priority is asked first. Give it to the service with the narrower pattern, or change the patterns."
+    for told, whose in ((host, "It"), (taker, host.name)):
+        yield told.fault("target_group_rule_priority", f"{whose} never gets any {requests}: {order}.", remedy)

@@ -5,7 +5,8 @@
 
 The rules are those of the APIs' own references: elasticloadbalancing (CreateLoadBalancer, CreateTargetGroup), ecs
 (CreateCluster, CreateService, RegisterTaskDefinition, CreateCapacityProvider), ec2 (CreateSecurityGroup,
-CreateKeyPair), ecr (CreateRepository), iam (CreateRole), logs (CreateLogGroup), autoscaling (CreateAutoScalingGroup).
+CreateKeyPair), ecr (CreateRepository), iam (CreateRole), logs (CreateLogGroup), autoscaling (CreateAutoScalingGroup), cloudformation
+(CreateStack).
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ REPOSITORY = Rule(
 LOG_GROUP = Rule(
     "a log group's name", 512, r"[.\-_/#A-Za-z0-9]+", "letters, digits and . - _ / #", not_before=("aws/",)
 )
+STACK = Rule("a stack's name", 128, r"[A-Za-z][A-Za-z0-9-]*", "letters, digits and hyphens, a letter first")
 SCALING_GROUP = Rule("an Auto Scaling group's name", 255, r"[!-9;-~]+", "ASCII without spaces and colons")
 
 #: What each variable names, by the kind of host that makes the thing.
@@ -80,6 +82,7 @@ OF_SERVICE = {
     "service_name": SERVICE,
     "registry_name": REPOSITORY,
     "target_group_name": TARGET_GROUP,
+    "security_groups_task_name": SECURITY_GROUP,
     "task_definition_family": FAMILY,
     "task_definition_container_name": CONTAINER,
     "task_definition_execution_role_name": ROLE,

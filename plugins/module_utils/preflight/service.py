@@ -13,6 +13,7 @@ import math
 import re
 from typing import Iterator
 
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.fargate import check_fargate_service
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of, truthy
 
 
@@ -51,10 +52,19 @@ def check_service(host: Host) -> Iterator[Fault]:
             "Name a role there.",
             warning=True,
         )
-    if host.text("task_definition_launch_type") == "FARGATE" and host.text("service_scheduling_strategy") == "DAEMON":
-        yield host.fault(
-            "service_scheduling_strategy", "Fargate has no instances to put a daemon on.", "Set it to REPLICA."
-        )
+    if host.text("task_definition_launch_type") == "FARGATE":
+        yield from check_fargate_service(host)
+    groups = host.listed("service_security_group_names")
+    if host.text("task_definition_network_mode") == "awsvpc" and "service_security_group_names" in host.values:
+        if len(groups) > 5:
+            yield host.fault("service_security_group_names", "A task has at most 5 groups.", "Take some away.")
+        elif not groups and "service_security_group_names" not in host.broken:
+            yield host.fault(
+                "service_security_group_names",
+                "Tasks without one get the VPC's default group, which the load balancer can't reach.",
+                "Take the line out: then a group is made for them.",
+                warning=True,
+            )
 
 
 def _deadlock(host: Host) -> Iterator[Fault]:
@@ -167,6 +177,8 @@ def check_cluster_of(host: Host, clusters: dict[str, Host]) -> Iterator[Fault]:
     shared = ["aws_account_id", "aws_region", "cluster_name", "load_balancer_name", "load_balancer_service_port"]
     if host.text("task_definition_network_mode") == "awsvpc":
         shared += ["network_mode", "network_vpc_id", "network_subnet_ids", "network_name"]
+        if host.text("security_groups_task_name") in host.listed("service_security_group_names"):
+            shared.append("security_groups_load_balancer_name")  # its rule names that group
     for variable in shared:
         if variable in host.broken or variable in cluster.broken:
             continue

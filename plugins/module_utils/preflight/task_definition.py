@@ -4,7 +4,8 @@
 """The task definition: sizes, ports, environment and secrets, logs.
 
 Rules: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html,
-API_ContainerDefinition, API_PortMapping, API_HealthCheck; logs PutRetentionPolicy.
+API_ContainerDefinition, API_PortMapping, API_HealthCheck; logs PutRetentionPolicy. What only Fargate refuses stands in
+fargate.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Iterator
 
 from ansible_collections.handson.ecs.plugins.module_utils.log_groups import RETENTION_DAYS
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.account import SECRET_ARN
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.fargate import check_fargate, check_fargate_size
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, number, one_of
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
 from ansible_collections.handson.ecs.plugins.module_utils.task_definitions import size, snake
@@ -22,16 +24,6 @@ from ansible_collections.handson.ecs.plugins.module_utils.task_definitions impor
 TASK_CPU = (128, 196608)
 #: MiB: less than this Docker 20.10 doesn't give a container.
 LEAST_MEMORY = 6
-#: Valid MiB by CPU units on Fargate, as (from, to, step).
-FARGATE = {
-    256: (512, 2048, 512),
-    512: (1024, 4096, 1024),
-    1024: (2048, 8192, 1024),
-    2048: (4096, 16384, 1024),
-    4096: (8192, 30720, 1024),
-    8192: (16384, 61440, 4096),
-    16384: (32768, 122880, 8192),
-}
 #: Ports of the instance that are taken: SSH, Docker, the ECS agent.
 RESERVED_PORTS = (22, 2375, 2376, 51678, 51679, 51680)
 
@@ -44,13 +36,18 @@ def units(value: Any) -> int | None:
 
 
 def containers(host: Host) -> list[dict[str, Any]]:
-    """Return the sizes and ports of all containers of the task: {name, cpu, memory, memory_reservation, host_ports}."""
+    """Return the sizes and ports of all containers of the task.
+
+    Each is {name, cpu, memory, memory_reservation, ports: [(on the host, in the container), …], host_ports: [those of
+    the first that are fixed]}.
+    """
     port = host.number("task_definition_host_port")
     own = {
         "name": host.text("task_definition_container_name"),
         "cpu": host.number("task_definition_container_cpu"),
         "memory": host.number("task_definition_memory_limit"),
         "memory_reservation": host.number("task_definition_memory_reservation"),
+        "ports": [(port, host.number("task_definition_container_port"))],
         "host_ports": [port] if port else [],
     }
     found = [own]
@@ -66,6 +63,7 @@ def containers(host: Host) -> list[dict[str, Any]]:
                 {
                     "name": str(given.get("name", "")),
                     **{k: number(given.get(k)) for k in ("cpu", "memory", "memory_reservation")},
+                    "ports": [(number(p.get("host_port")), number(p.get("container_port"))) for p in ports],
                     "host_ports": [number(p.get("host_port")) for p in ports if number(p.get("host_port"))],
                 }
             )
@@ -96,6 +94,8 @@ def check_task_definition(host: Host) -> Iterator[Fault]:
     yield from _environment(host)
     yield from _secrets(host)
     yield from _health_check(host)
+    if host.text("task_definition_launch_type") == "FARGATE":
+        yield from check_fargate(host)
     if host.values.get("task_definition_stop_timeout") not in (None, ""):
         fargate = host.text("task_definition_launch_type") == "FARGATE"
         yield from in_range(
@@ -135,7 +135,7 @@ def _sizes(host: Host) -> Iterator[Fault]:
                 f"Write {unit.split()[0]} as a number, in quotes or not.",
             )
     if fargate:
-        yield from _fargate(host, cpu, memory)
+        yield from check_fargate_size(host, cpu, memory)
     elif cpu is not None and not TASK_CPU[0] <= cpu <= TASK_CPU[1]:
         yield host.fault(
             "task_definition_cpu",
@@ -148,6 +148,8 @@ def _sizes(host: Host) -> Iterator[Fault]:
         )
     for variable in ("task_definition_memory_reservation", "task_definition_memory_limit"):
         value = host.number(variable)
+        if value is None and host.values.get(variable) is not None and variable not in host.broken:
+            yield host.fault(variable, "An amount of MiB is a whole number.", "Write one, or null to leave it open.")
         if value is not None and value < LEAST_MEMORY:
             yield host.fault(
                 variable,
@@ -203,23 +205,6 @@ def _sizes(host: Host) -> Iterator[Fault]:
         )
 
 
-def _fargate(host: Host, cpu: int | None, memory: int | None) -> Iterator[Fault]:
-    if host.text("task_definition_network_mode") != "awsvpc":
-        yield host.fault("task_definition_network_mode", "Fargate knows awsvpc only.", "Set it to awsvpc.")
-    if cpu not in FARGATE:
-        yield host.fault(
-            "task_definition_cpu", "Fargate has no such size.", f"Set it to one of {', '.join(map(str, FARGATE))}."
-        )
-        return
-    low, high, step = FARGATE[cpu]
-    if memory is None or memory not in range(low, high + 1, step):
-        yield host.fault(
-            "task_definition_memory",
-            f"With {cpu} CPU units Fargate takes {low} to {high} MiB in steps of {step}.",
-            "Set it to one of these.",
-        )
-
-
 def _ports(host: Host) -> Iterator[Fault]:
     yield from in_range(host, "task_definition_container_port", 1, 65535, "A port")
     # 0 means "as the mode does it": Docker's choice in bridge mode, the container's own port in the others.
@@ -232,7 +217,16 @@ def _ports(host: Host) -> Iterator[Fault]:
             f"In network mode {mode} it is the container's port, {inside}.",
             f"Set it to 0 or to {inside}.",
         )
-    elif mode == "bridge" and port in RESERVED_PORTS:
+    for extra in containers(host)[1:] if mode in ("awsvpc", "host") else []:
+        for there, within in extra["ports"]:
+            if there and there != within:
+                yield host.fault(
+                    "task_definition_extra_containers",
+                    f"{extra['name']!r} has host port {there} for its port {within}; in network mode {mode} they are the "
+                    "same.",
+                    "Leave host_port out.",
+                )
+    if mode == "bridge" and port in RESERVED_PORTS:
         yield host.fault(
             "task_definition_host_port",
             "SSH, Docker or the ECS agent listens there.",

@@ -35,7 +35,7 @@ def validate(host: Host, specs: Mapping[str, Mapping[str, Any]]) -> Iterator[Fau
         if variable not in host.values or variable in host.broken:
             continue
         value = host.values[variable]
-        if value is None and spec.get("default") is not None:
+        if value is None and spec.get("default") is not None and spec.get("type") != "raw":
             if spec.get("type", "str") == "str" and spec["default"] == "":
                 host.values[variable] = ""
                 continue

@@ -15,6 +15,19 @@ def host(name="h", **registered):
         ({"__verify_cluster": {"skipped": True}}, []),
         ({"__verify_cluster": {"skipped": True, "changed": False}}, []),
         ({"__verify_cluster": {"ready": 2}}, [["cluster", "h", "2 container instances ready"]]),
+        (
+            {
+                "__verify_cluster": {
+                    "ready": 2,
+                    "container_instances": [
+                        {"running_tasks_count": 2, "agent_version": "1.102.0"},
+                        {"running_tasks_count": 1, "agent_version": "1.99.1"},
+                        {"running_tasks_count": 0, "agent_version": None},
+                    ],
+                }
+            },
+            [["cluster", "h", "2 container instances ready, 3 tasks, agent 1.102.0 and 1.99.1 and unknown"]],
+        ),
         ({"__verify_cluster": {"ready": 0}}, [["cluster", "h", "0 container instances ready"]]),
         ({"__verify_cluster": {"skipped": False, "failed": True}}, [["cluster", "h", "not there"]]),
         ({"__verify_service": {"skipped": True}}, []),

@@ -83,12 +83,45 @@ def test_is_free(actions, free):
 
 
 @pytest.mark.parametrize(
+    ("text", "priority"),
+    [("default", "default"), ("1", "1"), (" 07 ", "7"), ("+7", "7"), ("50000", "50000"), ("0", None), ("50001", None),
+     ("-1", None), ("1.0", None), ("Default", None), ("", None), ("first", None), ("\u0661", None)],
+)  # fmt: skip
+def test_rule_priority(text, priority):
+    if priority is None:
+        with pytest.raises(ValueError, match="no priority"):
+            lb.rule_priority(text)
+    else:
+        assert lb.rule_priority(text) == priority
+
+
+@pytest.mark.parametrize("held", [None, "users"])
+@pytest.mark.parametrize(
     ("paths", "hosts"), [([], []), (["/a"], []), ([], ["b.example"]), (["/a", "/b/*"], ["a.example", "b.example"])]
 )
-def test_conditions_there_and_back(paths, hosts):
-    assert lb.conditions_from_aws(lb.conditions_to_aws(paths, hosts)) == {"paths": paths, "hosts": hosts}
+def test_conditions_there_and_back(paths, hosts, held):
+    there = lb.conditions_to_aws(paths, hosts, held)
+    assert lb.conditions_from_aws(there) == {"paths": paths, "hosts": hosts, "held": bool(held)}
 
 
 def test_conditions_in_their_old_form_and_any_order():
-    old = [{"Field": "path-pattern", "Values": ["/b", "/a"]}, {"Field": "http-header", "Values": ["x"]}]
-    assert lb.conditions_from_aws(old) == {"paths": ["/a", "/b"], "hosts": []}
+    header = {"HttpHeaderName": "X-Other", "Values": ["x"]}
+    old = [{"Field": "http-header", "HttpHeaderConfig": header}, {"Field": "path-pattern", "Values": ["/b", "/a"]}]
+    assert lb.conditions_from_aws(old) == {"paths": ["/a", "/b"], "hosts": [], "held": False}
+    header["HttpHeaderName"] = "x-handson-held"
+    assert lb.conditions_from_aws(old)["held"] is True
+
+
+@pytest.mark.parametrize(
+    ("paths", "hosts", "kept"),
+    [
+        (["/b", "/a"], ["h"], (["/a", "/b"], ["h"])),
+        (["/a", "/b", "/c"], ["h"], (["/a", "/b", "/c"], ["h"])),
+        (["/a", "/b", "/c", "/d"], ["h"], (["/a", "/b", "/c"], ["h"])),
+        (["/e", "/d", "/c", "/b", "/a"], [], (["/a", "/b", "/c", "/d"], [])),
+        (["/a"], ["b", "c", "d", "e"], (["/a"], ["b", "c", "d"])),
+    ],
+)
+def test_held_conditions_leave_room_for_the_header(paths, hosts, kept):
+    assert tuple(lb.held_conditions(paths, hosts).values()) == kept
+    assert sum(map(len, kept)) < lb.MAX_CONDITION_VALUES

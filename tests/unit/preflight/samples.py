@@ -17,6 +17,7 @@ _SHARED = {
     "cluster_name": "petclinic-rest-cluster",
     "cluster_prefix": "petclinic-rest",
     "load_balancer_name": "petclinic-rest-alb",
+    "security_groups_load_balancer_name": "petclinic-rest-alb-sg",
     "load_balancer_certificate_arn": "",
     "load_balancer_service_port": 80,
     "network_mode": "default",
@@ -26,7 +27,6 @@ _SHARED = {
 }
 CLUSTER = {
     **_SHARED,
-    "security_groups_load_balancer_name": "petclinic-rest-alb-sg",
     "security_groups_instance_name": "petclinic-rest-ecs-instance-sg",
     "security_groups_load_balancer_cidrs": ["0.0.0.0/0"],
     "security_groups_ssh_cidrs": ["0.0.0.0/0"],
@@ -42,6 +42,7 @@ CLUSTER = {
     "network_subnet_cidrs": ["10.0.0.0/24", "10.0.1.0/24"],
     "network_availability_zones": [],
     "cluster_container_insights": "disabled",
+    "cluster_made_by": "roles",
     "instances_state": "present",
     "instances_name": "petclinic-rest-ecs-instances",
     "instances_role_name": "petclinic-rest-ecs-instance-role",
@@ -108,6 +109,7 @@ SERVICE = {
     "task_definition_health_check": {},
     "task_definition_stop_timeout": None,
     "task_definition_extra_containers": [],
+    "task_definition_volumes": [],
     "task_definition_task_role": "",
     "task_definition_execution_role_name": "petclinic-rest-task-execution-role",
     "task_definition_log_group": "/ecs/petclinic-rest-task",
@@ -129,6 +131,9 @@ SERVICE = {
     "service_placement_constraints": [],
     "service_execute_command": False,
     "service_assign_public_ip": False,
+    "service_capacity_provider": "",
+    "security_groups_task_name": "petclinic-rest-task-sg",
+    "service_security_group_names": [],
     "service_wait_timeout": 900,
     "service_wait_interval": 5,
 }
@@ -142,6 +147,23 @@ def cluster(name: str = "petclinic-rest-cluster", **changes: Any) -> Host:
 def service(name: str = "petclinic-rest-service", **changes: Any) -> Host:
     """The tutorial's service with some values changed."""
     return Host(name, "service", {**copy.deepcopy(SERVICE), **changes})
+
+
+#: What the defaults make of `task_definition_launch_type: FARGATE`.
+FARGATE = {
+    "task_definition_launch_type": "FARGATE",
+    "task_definition_network_mode": "awsvpc",
+    "target_group_type": "ip",
+    "service_security_group_names": ["petclinic-rest-task-sg"],
+    "service_assign_public_ip": True,
+}
+
+
+def fargate(name: str = "petclinic-rest-service", **changes: Any) -> Host:
+    """The tutorial's service on Fargate with some values changed, which count as given by the inventory."""
+    host = service(name, **FARGATE | changes)
+    host.given = {"task_definition_launch_type", *changes}
+    return host
 
 
 def seen(faults: Iterable[Fault]) -> list[str]:

@@ -291,6 +291,7 @@ def test_what_is_asked():
         "parameters": [cluster().values["instances_image_parameter"]],
         "listeners": [{"load_balancer": "petclinic-rest-alb", "port": 80}],
         "clusters": ["petclinic-rest-cluster"],
+        "services": [],
     }
     # A run of the service alone needs its cluster's instance type and no more.
     alone = found.questions([service()], [cluster(), service()])
@@ -302,6 +303,7 @@ def test_what_is_asked():
         # Whether it can go on at once, or must wait for its cluster's stages.
         "listeners": [{"load_balancer": "petclinic-rest-alb", "port": 80}],
         "clusters": ["petclinic-rest-cluster"],
+        "services": [],
     }
 
 

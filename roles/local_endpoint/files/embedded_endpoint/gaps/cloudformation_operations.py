@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the handson.ecs contributors
+"""What CloudFormation does to a stack: create, update, delete, and roll back what failed.
+
+One resource after the other, each after those that it needs; AWS does what it can at the same time, but nothing here
+takes time. Whatever goes wrong is a failure of the resource, told in its event: an API's refusal, or moto's exception.
+"""
+
+from moto.core.utils import utcnow
+
+from embedded_endpoint.gaps import cloudformation_parameters as parameters
+from embedded_endpoint.gaps import cloudformation_types as types
+from embedded_endpoint.gaps.cloudformation_errors import Failure, reason
+from embedded_endpoint.gaps.cloudformation_resources import Resource, changed_properties
+from embedded_endpoint.gaps.cloudformation_steps import Steps, Wish
+from embedded_endpoint.gaps.cloudformation_template import dependency_order
+
+
+class Operation(Steps):
+    """One operation on a stack. The public methods are what the API starts; they raise nothing."""
+
+    # -- create
+
+    def create(self, wish: Wish) -> None:
+        """Make all resources; roll back if one fails, or as OnFailure says."""
+        self.take_over(wish)
+        self.stack.event("CREATE_IN_PROGRESS", "User Initiated")
+        self.stack.tell(1)
+        failed = self._create_all(wish)
+        if failed is None:
+            self.stack.event("CREATE_COMPLETE")
+            return
+        on_failure = wish.options.get("OnFailure") or (
+            "DO_NOTHING" if wish.options.get("DisableRollback") else "ROLLBACK"
+        )
+        if on_failure == "DO_NOTHING":
+            self.stack.event("CREATE_FAILED", failed)
+        elif on_failure == "DELETE":
+            self._delete_stack(failed + "Delete requested by user.", "DELETE")
+        else:
+            self._delete_stack(failed + "Rollback requested by user.", "ROLLBACK")
+
+    def _create_all(self, wish: Wish) -> str | None:
+        """Make all resources and work out the outputs. The stack's reason if something failed."""
+        name = ""
+        try:
+            parameters.check_existence(wish.template, wish.values, self.stack.api)
+            resolver = self.resolver(wish)
+            for name in dependency_order(wish.template):
+                if not resolver.wanted(wish.template["Resources"][name]):
+                    continue
+                if not self.make(self.draft(wish, resolver, name)):
+                    return f"The following resource(s) failed to create: [{name}]. "
+            self.stack.outputs = self.outputs(resolver)
+        except Exception as error:  # noqa: BLE001
+            return f"{reason(error).rstrip('.')}. "
+        return None
+
+    def _delete_stack(self, why: str | None, verb: str, retain: tuple[str, ...] = ()) -> None:
+        self.stack.event(f"{verb}_IN_PROGRESS", why)
+        failed = self.delete_all(list(self.stack.resources.values()), retain)
+        if failed:
+            self.stack.event(f"{verb}_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
+            return
+        self.stack.outputs = []
+        if verb == "DELETE":
+            self.stack.deleted = utcnow()
+        self.stack.event(f"{verb}_COMPLETE")
+
+    # -- delete
+
+    def delete(self, retain: tuple[str, ...] = ()) -> None:
+        """Delete all resources that there are (still)."""
+        self.stack.deleted = utcnow()
+        self._delete_stack("User Initiated", "DELETE", retain)
+        self.stack.tell(1)
+
+    # -- update
+
+    def update(self, wish: Wish, roll_back: bool = True) -> None:
+        """Bring the resources to what the template says; back to where they were if one fails."""
+        stack = self.stack
+        before = Wish(stack.text, stack.template, stack.parameters, stack.values, stack.tags, dict(stack.options))
+        had = dict(stack.resources)
+        self.take_over(wish)
+        stack.updated = utcnow()
+        stack.event("UPDATE_IN_PROGRESS", "User Initiated")
+        stack.tell(1)
+        touched: list[str] = []
+        failed = self._update_all(wish, had, touched)
+        if failed is None:
+            stack.event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+            self._clean_up(wish, had)
+            stack.event("UPDATE_COMPLETE")
+        elif not roll_back:
+            stack.event("UPDATE_FAILED", failed)
+        else:
+            self._roll_back(before, had, touched, failed)
+
+    def _update_all(self, wish: Wish, had: dict[str, Resource], touched: list[str]) -> str | None:
+        try:
+            parameters.check_existence(wish.template, wish.values, self.stack.api)
+            resolver = self.resolver(wish)
+            for name in dependency_order(wish.template):
+                if not resolver.wanted(wish.template["Resources"][name]):
+                    continue
+                draft = self.draft(wish, resolver, name)
+                if name not in had:
+                    touched.append(name)
+                    if not self.make(draft):
+                        return f"The following resource(s) failed to create: [{name}]. "
+                elif not self._change(draft, had[name], touched):
+                    return f"The following resource(s) failed to update: [{name}]. "
+            self.stack.outputs = self.outputs(resolver)
+        except Exception as error:  # noqa: BLE001
+            return f"{reason(error).rstrip('.')}. "
+        return None
+
+    def _change(self, draft: Resource, old: Resource, touched: list[str]) -> bool:
+        """Change a resource, if there is something to change. False if it failed."""
+        changed = changed_properties(draft.properties, old.properties)
+        if not changed and draft.tags == old.tags:
+            old.policy, old.needs = draft.policy, draft.needs
+            return True
+        touched.append(draft.logical_id)
+        try:
+            handler = self.handler(draft)
+            self.check(draft)
+            replaced = self.replaced(draft, old, changed)
+        except Exception as error:  # noqa: BLE001
+            self.stack.event("UPDATE_FAILED", reason(error), old)
+            return False
+        if replaced:
+            why = "Requested update requires the creation of a new physical resource; hence creating one."
+            return self.make(draft, "UPDATE", why)
+        draft.physical_id, draft.state = old.physical_id, dict(old.state)
+        self.stack.event("UPDATE_IN_PROGRESS", None, draft)
+        self.stack.resources[draft.logical_id] = draft
+        try:
+            handler.update(draft, old)
+        except Exception as error:  # noqa: BLE001
+            self.stack.event("UPDATE_FAILED", reason(error, handler.service), draft)
+            return False
+        self.stack.event("UPDATE_COMPLETE", None, draft)
+        return True
+
+    def replaced(self, draft: Resource, old: Resource, changed: set[str]) -> bool:
+        """Whether a change makes a new physical resource. Failure if that one would have the old one's name."""
+        region, handler = self.stack.api.region, self.handler(draft)
+        ways = {name: types.recreation(draft.kind, region, name) for name in changed}
+        if not any(
+            way == "Always" or (way == "Conditionally" and handler.replaces(name, draft, old))
+            for name, way in ways.items()
+        ):
+            return False
+        name = types.identifying_name(draft.kind, region)
+        if name and name in draft.properties and name not in changed:
+            raise Failure(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename "
+                f"{draft.properties[name]} and update the stack again."
+            )
+        return True
+
+    def _clean_up(self, wish: Wish, had: dict[str, Resource]) -> None:
+        """Delete what was replaced or left out. What can't be deleted stays, and the stack is complete all the same."""
+        resolver, now, stale = self.resolver(wish), self.stack.resources, []
+        for old in had.values():
+            part = wish.template["Resources"].get(old.logical_id)
+            if part is None or not resolver.wanted(part):
+                stale.append(old)
+            elif now[old.logical_id].physical_id != old.physical_id:
+                old.policy = {"DeletionPolicy": now[old.logical_id].policy.get("UpdateReplacePolicy")}
+                stale.append(old)
+        self.delete_all(stale)
+        for each in stale:
+            self.forget(each)
+
+    def _roll_back(self, before: Wish, had: dict[str, Resource], touched: list[str], why: str) -> None:
+        stack = self.stack
+        stack.event("UPDATE_ROLLBACK_IN_PROGRESS", why)
+        self.take_over(before)
+        resolver, failed = self.resolver(before), []
+        new = [stack.resources[name] for name in touched if name in stack.resources]
+        made = [
+            each for each in new if each.logical_id not in had or each.physical_id != had[each.logical_id].physical_id
+        ]
+        for name in [name for name in dependency_order(before.template) if name in touched and name in had]:
+            current, old = stack.resources[name], had[name]
+            stack.event("UPDATE_IN_PROGRESS", None, old)
+            if current in made:  # it was being replaced: the old one is still there
+                stack.resources[name] = old
+            else:
+                try:
+                    draft = self.draft(before, resolver, name)
+                    draft.physical_id, draft.state = old.physical_id, dict(current.state)
+                    stack.resources[name] = draft
+                    self.handler(draft).update(draft, current)
+                except Exception as error:  # noqa: BLE001
+                    stack.event("UPDATE_FAILED", reason(error, self.service_of(old)), old)
+                    failed.append(name)
+                    continue
+            stack.event("UPDATE_COMPLETE", None, stack.resources[name])
+        if failed:
+            names = ", ".join(failed)
+            stack.event("UPDATE_ROLLBACK_FAILED", f"The following resource(s) failed to update: [{names}]. ")
+            return
+        stack.event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        for each in made:
+            each.policy = {}
+        self.delete_all(made)
+        for each in made:
+            self.forget(each)
+        stack.event("UPDATE_ROLLBACK_COMPLETE")

@@ -251,6 +251,50 @@ def test_a_failed_execution_is_told_by_the_change_set(stack):
     assert found["ExecutionStatus"] == "EXECUTE_FAILED"
 
 
+def test_a_roll_back_that_fails_is_continued(aws):
+    """The policy that the role shall have again is gone; with it back the roll-back ends."""
+    document = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+    arn = aws.iam.create_policy(PolicyName="own", PolicyDocument=document)["Policy"]["Arn"]
+    stack = Stack(aws)
+
+    def body(policy: str, **more) -> str:
+        role = {"RoleName": "r", "ManagedPolicyArns": [policy], "AssumeRolePolicyDocument": {"Statement": []}}
+        return template(Role=("AWS::IAM::Role", role), **more)
+
+    assert stack.create(body(arn)) == "CREATE_COMPLETE"
+    aws.iam.detach_role_policy(RoleName="r", PolicyArn=arn)
+    aws.iam.delete_policy(PolicyArn=arn)
+    instance = ("AWS::EC2::Instance", {"ImageId": "ami-12c6146b", "InstanceType": "t9.mega"}, {"DependsOn": "Role"})
+    other = "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"
+    assert stack.update(body(other, Bad=instance)) == "UPDATE_ROLLBACK_FAILED"
+    assert stack.describe()["StackStatusReason"] == "The following resource(s) failed to update: [Role]. "
+    assert "can not be updated" in refusal(stack.api.update_stack, StackName="demo", TemplateBody=body(other))[1]
+    stack.api.continue_update_rollback(StackName="demo", ClientRequestToken="again")
+    assert stack.wait() == "UPDATE_ROLLBACK_FAILED"
+    call = {"StackName": "demo", "ClientRequestToken": "again"}
+    assert refusal(stack.api.continue_update_rollback, **call)[0] == "TokenAlreadyExistsException"
+    aws.iam.create_policy(PolicyName="own", PolicyDocument=document)
+    stack.api.continue_update_rollback(StackName="demo")
+    assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
+    attached = aws.iam.list_attached_role_policies(RoleName="r")["AttachedPolicies"]
+    assert [each["PolicyArn"] for each in attached] == [arn]
+    left = stack.api.list_stack_resources(StackName="demo")["StackResourceSummaries"]
+    assert [each["LogicalResourceId"] for each in left] == ["Role"]
+
+
+def test_a_roll_back_that_was_put_off(aws):
+    stack = Stack(aws)
+    good = ("AWS::ECS::Cluster", {"ClusterName": "good"})
+    bad = ("AWS::EC2::Instance", {"ImageId": "ami-12c6146b", "InstanceType": "t9.mega"}, {"DependsOn": "New"})
+    stack.create(template(Good=good))
+    new = ("AWS::ECS::Cluster", {"ClusterName": "new"})
+    assert stack.update(template(Good=good, New=new, Bad=bad), DisableRollback=True) == "UPDATE_FAILED"
+    assert len(aws.ecs.list_clusters()["clusterArns"]) == 2
+    stack.api.rollback_stack(StackName="demo")
+    assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
+    assert len(aws.ecs.list_clusters()["clusterArns"]) == 1
+
+
 def test_resources_are_added_and_removed(aws):
     stack = Stack(aws)
     one, two = ("AWS::ECS::Cluster", {"ClusterName": "one"}), ("AWS::ECS::Cluster", {"ClusterName": "two"})

@@ -23,7 +23,7 @@ REGION = "ap-southeast-1"
 #: The task that each playbook begins with.
 FIRST_TASK = "Check the inventory and the account"
 #: The endpoint goes one step at each look, so looking often makes it fast.
-QUICKLY = {"service_wait_interval": 0.1, "cluster_stack_wait_interval": 0}
+QUICKLY = {"service_wait_interval": 0.1, "cluster_stack_wait_interval": 0.02}
 
 
 def leaves(before: Any, after: Any, path: str = "") -> Iterator[str]:

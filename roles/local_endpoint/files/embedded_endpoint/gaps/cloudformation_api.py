@@ -118,6 +118,29 @@ def delete_stack(_original, self):
     return EmptyResult()
 
 
+def _roll_back(response: Any, *states: str) -> Stack:
+    stacks, name = _stacks(response), _name(response)
+    stack = stacks.named(name)
+    if stack is None:
+        raise invalid(f"Stack [{name}] does not exist")
+    if stack.shown_status not in states:
+        raise invalid(f"Stack:{stack.id} is in {stack.shown_status} state and can not be rolled back.")
+    stack.begin(response._get_param("ClientRequestToken"))
+    stacks.operation(stack).roll_back(tuple(response._get_param("ResourcesToSkip") or ()))
+    return stack
+
+
+@replace(CloudFormationResponse)
+def continue_update_rollback(_original, self):
+    _roll_back(self, "UPDATE_ROLLBACK_FAILED")
+    return EmptyResult()
+
+
+@replace(CloudFormationResponse)
+def rollback_stack(_original, self):
+    return ActionResult({"StackId": _roll_back(self, "CREATE_FAILED", "UPDATE_FAILED").id})
+
+
 @replace(CloudFormationResponse)
 def describe_stacks(_original, self):
     stacks, name = _stacks(self), _name(self)

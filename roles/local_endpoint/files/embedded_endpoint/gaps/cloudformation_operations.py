@@ -92,10 +92,16 @@ class Operation(Steps):
             stack.event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
             self._clean_up(wish, had)
             stack.event("UPDATE_COMPLETE")
-        elif not roll_back:
-            stack.event("UPDATE_FAILED", failed)
+            return
+        new = [stack.resources[name] for name in touched if name in stack.resources]
+        made = [
+            each for each in new if each.logical_id not in had or each.physical_id != had[each.logical_id].physical_id
+        ]
+        stack.way_back = {"to": before, "had": had, "touched": touched, "made": made}
+        if roll_back:
+            self._roll_back(failed)
         else:
-            self._roll_back(before, had, touched, failed)
+            stack.event("UPDATE_FAILED", failed)
 
     def _update_all(self, wish: Wish, had: dict[str, Resource], touched: list[str]) -> str | None:
         try:
@@ -175,31 +181,16 @@ class Operation(Steps):
         for each in stale:
             self.forget(each)
 
-    def _roll_back(self, before: Wish, had: dict[str, Resource], touched: list[str], why: str) -> None:
-        stack = self.stack
+    def _roll_back(self, why: str, skip: tuple[str, ...] = ()) -> None:
+        stack, before, had, made = self.stack, *(self.stack.way_back[key] for key in ("to", "had", "made"))
         stack.event("UPDATE_ROLLBACK_IN_PROGRESS", why)
         self.take_over(before)
         resolver, failed = self.resolver(before), []
-        new = [stack.resources[name] for name in touched if name in stack.resources]
-        made = [
-            each for each in new if each.logical_id not in had or each.physical_id != had[each.logical_id].physical_id
-        ]
-        for name in [name for name in dependency_order(before.template) if name in touched and name in had]:
-            current, old = stack.resources[name], had[name]
-            stack.event("UPDATE_IN_PROGRESS", None, old)
-            if current in made:  # it was being replaced: the old one is still there
-                stack.resources[name] = old
-            else:
-                try:
-                    draft = self.draft(before, resolver, name)
-                    draft.physical_id, draft.state = old.physical_id, dict(current.state)
-                    stack.resources[name] = draft
-                    self.handler(draft).update(draft, current)
-                except Exception as error:  # noqa: BLE001
-                    stack.event("UPDATE_FAILED", reason(error, self.service_of(old)), old)
-                    failed.append(name)
-                    continue
-            stack.event("UPDATE_COMPLETE", None, stack.resources[name])
+        for name in dependency_order(before.template):
+            if name not in stack.way_back["touched"] or name not in had:
+                continue
+            if not self._restore(self.draft(before, resolver, name), had[name], name in skip):
+                failed.append(name)
         if failed:
             names = ", ".join(failed)
             stack.event("UPDATE_ROLLBACK_FAILED", f"The following resource(s) failed to update: [{names}]. ")
@@ -210,4 +201,33 @@ class Operation(Steps):
         self.delete_all(made)
         for each in made:
             self.forget(each)
+        stack.way_back = {}
         stack.event("UPDATE_ROLLBACK_COMPLETE")
+
+    def _restore(self, draft: Resource, old: Resource, skipped: bool) -> bool:
+        """Bring a resource back to what it was. False if that failed."""
+        stack, name = self.stack, old.logical_id
+        current = stack.resources[name]
+        stack.event("UPDATE_IN_PROGRESS", None, old)
+        if current in stack.way_back["made"]:  # it was being replaced: the old one is still there
+            stack.resources[name] = old
+        elif not skipped:
+            draft.physical_id, draft.state = old.physical_id, dict(current.state)
+            try:
+                self.handler(draft).update(draft, current)
+            except Exception as error:  # noqa: BLE001
+                stack.event("UPDATE_FAILED", reason(error, self.service_of(old)), old)
+                return False
+            stack.resources[name] = draft
+        stack.event("UPDATE_COMPLETE", None, stack.resources[name])
+        return True
+
+    # -- the rest of a roll-back
+
+    def roll_back(self, skip: tuple[str, ...] = ()) -> None:
+        """Go on with a roll-back that failed, or begin one that the caller of the operation didn't want."""
+        if self.stack.shown_status == "CREATE_FAILED":
+            self._delete_stack("User Initiated", "ROLLBACK")
+        else:
+            self._roll_back("User Initiated", skip)
+        self.stack.tell(1)

@@ -15,6 +15,7 @@ from typing import Any
 from moto.core.utils import utcnow
 
 from embedded_endpoint.gaps.cloudformation_clients import Api
+from embedded_endpoint.gaps.cloudformation_errors import refused
 from embedded_endpoint.gaps.cloudformation_resources import Resource
 
 STACK = "AWS::CloudFormation::Stack"
@@ -44,6 +45,8 @@ class Stack:
         self.status = "REVIEW_IN_PROGRESS"
         self.reason: str | None = None
         self.token: str | None = None
+        self.tokens: set[str] = set()
+        self.way_back: dict[str, Any] = {}  # what a roll-back of the last update needs
         self.change_set_id: str | None = None
         self.events: list[dict[str, Any]] = []
         self.shown = 0
@@ -105,6 +108,9 @@ class Stack:
 
     def begin(self, token: str | None) -> None:
         """A new operation: whatever the last one left untold is told now."""
+        if token and token in self.tokens:
+            raise refused("TokenAlreadyExistsException", f"Client request token [{token}] already exists")
+        self.tokens.add(token or "")
         self.tell()
         self.token, self._looks, self._looked_at_events = token, 0, False
 

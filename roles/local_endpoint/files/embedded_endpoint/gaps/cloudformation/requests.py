@@ -7,13 +7,13 @@ from typing import Any
 
 from moto.cloudformation.utils import get_stack_from_s3_url
 
-from embedded_endpoint.gaps import cloudformation_parameters as parameters
-from embedded_endpoint.gaps import cloudformation_template as templates
-from embedded_endpoint.gaps.cloudformation_clients import Api
-from embedded_endpoint.gaps.cloudformation_errors import invalid
-from embedded_endpoint.gaps.cloudformation_operations import Operation
-from embedded_endpoint.gaps.cloudformation_stack import UPDATABLE, Stack
-from embedded_endpoint.gaps.cloudformation_steps import Wish
+from embedded_endpoint.gaps.cloudformation import parameters
+from embedded_endpoint.gaps.cloudformation import template as templates
+from embedded_endpoint.gaps.cloudformation.clients import Api
+from embedded_endpoint.gaps.cloudformation.errors import invalid
+from embedded_endpoint.gaps.cloudformation.operations import Operation
+from embedded_endpoint.gaps.cloudformation.stack import UPDATABLE, Stack
+from embedded_endpoint.gaps.cloudformation.steps import Wish
 
 _NAME = "[a-zA-Z][-a-zA-Z0-9]*"
 _LONGEST_BODY = 51_200  # bytes of a template in a call; a longer one must come from S3

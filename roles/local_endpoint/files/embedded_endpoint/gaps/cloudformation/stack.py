@@ -14,9 +14,9 @@ from typing import Any
 
 from moto.core.utils import utcnow
 
-from embedded_endpoint.gaps.cloudformation_clients import Api
-from embedded_endpoint.gaps.cloudformation_errors import refused
-from embedded_endpoint.gaps.cloudformation_resources import Resource
+from embedded_endpoint.gaps.cloudformation.clients import Api
+from embedded_endpoint.gaps.cloudformation.errors import refused
+from embedded_endpoint.gaps.cloudformation.resources import Resource
 
 STACK = "AWS::CloudFormation::Stack"
 UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")

@@ -4,8 +4,8 @@
 
 from typing import Any, ClassVar
 
-from embedded_endpoint.gaps.cloudformation_errors import Failure
-from embedded_endpoint.gaps.cloudformation_resources import Handler, Resource, changed_properties, handles, split
+from embedded_endpoint.gaps.cloudformation.errors import Failure
+from embedded_endpoint.gaps.cloudformation.resources import Handler, Resource, changed_properties, handles, split
 
 _SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 

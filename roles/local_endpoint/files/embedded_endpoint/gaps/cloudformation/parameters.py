@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from embedded_endpoint.gaps.cloudformation_clients import Api
-from embedded_endpoint.gaps.cloudformation_errors import Failure, invalid
+from embedded_endpoint.gaps.cloudformation.clients import Api
+from embedded_endpoint.gaps.cloudformation.errors import Failure, invalid
 
 _STORED = re.compile(r"AWS::SSM::Parameter::Value<(.+)>")
 # Types whose values must exist: the service, the operation that tells, and its parameter (a list of one value).

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from embedded_endpoint.gaps import cloudformation_types as types
-from embedded_endpoint.gaps.cloudformation_errors import invalid, refused
+from embedded_endpoint.gaps.cloudformation import types
+from embedded_endpoint.gaps.cloudformation.errors import invalid, refused
 
 SECTIONS = {
     "AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Mappings", "Conditions",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the handson.ecs contributors
-"""CloudFormation of our own (the modules cloudformation_*), installed when the first client asks for the service.
+"""CloudFormation of our own (the modules of this package), installed when the first client asks for the service.
 
 moto 5.2.5 makes resources through shortcuts of their classes: it drops most properties (launch template options,
 rules of a security group, attributes of a load balancer), propagates a stack's tags to EC2 resources alone, writes no
@@ -20,7 +20,7 @@ def _watch(original):
     @functools.wraps(original)
     def get_backend(name):
         if name == "cloudformation":
-            import_module("embedded_endpoint.gaps.cloudformation_api")
+            import_module("embedded_endpoint.gaps.cloudformation.api")
         return original(name)
 
     return get_backend

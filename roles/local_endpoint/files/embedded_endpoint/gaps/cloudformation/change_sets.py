@@ -9,12 +9,12 @@ from typing import Any
 from moto.cloudformation.exceptions import CloudFormationError
 from moto.core.utils import utcnow
 
-from embedded_endpoint.gaps import cloudformation_parameters as parameters
-from embedded_endpoint.gaps.cloudformation_errors import Failure, invalid, refused
-from embedded_endpoint.gaps.cloudformation_plan import Plan
-from embedded_endpoint.gaps.cloudformation_requests import Request, Stacks, check_updatable
-from embedded_endpoint.gaps.cloudformation_stack import Stack
-from embedded_endpoint.gaps.cloudformation_steps import Wish
+from embedded_endpoint.gaps.cloudformation import parameters
+from embedded_endpoint.gaps.cloudformation.errors import Failure, invalid, refused
+from embedded_endpoint.gaps.cloudformation.plan import Plan
+from embedded_endpoint.gaps.cloudformation.requests import Request, Stacks, check_updatable
+from embedded_endpoint.gaps.cloudformation.stack import Stack
+from embedded_endpoint.gaps.cloudformation.steps import Wish
 
 NOTHING = "The submitted information didn't contain changes. Submit different information to create a change set."
 _NAME = "[a-zA-Z][-a-zA-Z0-9]*"

@@ -4,8 +4,8 @@
 
 from typing import Any
 
-from embedded_endpoint.gaps.cloudformation_network import Ec2Handler
-from embedded_endpoint.gaps.cloudformation_resources import Resource, handles
+from embedded_endpoint.gaps.cloudformation.network import Ec2Handler
+from embedded_endpoint.gaps.cloudformation.resources import Resource, handles
 
 _EVERYWHERE = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}  # the rule that EC2 gives each new group
 

@@ -11,23 +11,23 @@ from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult, EmptyResult
 
 # Each registers its handlers of resources.
-from embedded_endpoint.gaps import (  # noqa: F401
-    cloudformation_autoscaling,
-    cloudformation_change_sets,
-    cloudformation_ecs,
-    cloudformation_elbv2,
-    cloudformation_iam,
-    cloudformation_instances,
-    cloudformation_network,
-    cloudformation_security_groups,
+from embedded_endpoint.gaps.cloudformation import (  # noqa: F401
+    autoscaling,
+    change_sets,
+    ecs,
+    elbv2,
+    iam,
+    instances,
+    network,
+    security_groups,
 )
-from embedded_endpoint.gaps import cloudformation_parameters as parameters
-from embedded_endpoint.gaps import cloudformation_template as templates
-from embedded_endpoint.gaps import cloudformation_types as types
-from embedded_endpoint.gaps.cloudformation_errors import invalid, refused
-from embedded_endpoint.gaps.cloudformation_plan import Plan
-from embedded_endpoint.gaps.cloudformation_requests import Request, Stacks, check_updatable
-from embedded_endpoint.gaps.cloudformation_stack import REASON, Stack
+from embedded_endpoint.gaps.cloudformation import parameters
+from embedded_endpoint.gaps.cloudformation import template as templates
+from embedded_endpoint.gaps.cloudformation import types
+from embedded_endpoint.gaps.cloudformation.errors import invalid, refused
+from embedded_endpoint.gaps.cloudformation.plan import Plan
+from embedded_endpoint.gaps.cloudformation.requests import Request, Stacks, check_updatable
+from embedded_endpoint.gaps.cloudformation.stack import REASON, Stack
 from embedded_endpoint.gaps.patching import LOCK, replace
 
 _PAGE = 100
@@ -212,7 +212,7 @@ def list_stack_resources(_original, self):
 def get_template(_original, self):
     name, change_set = self._get_param("StackName"), self._get_param("ChangeSetName")
     if change_set:
-        text = cloudformation_change_sets.find(_stacks(self), change_set, name).wish.text
+        text = change_sets.find(_stacks(self), change_set, name).wish.text
     else:
         text = _stacks(self).find(name, f"Stack with id {name} does not exist").text
     return ActionResult({"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]})
@@ -305,13 +305,13 @@ def list_exports(_original, self):
 @replace(CloudFormationResponse)
 def create_change_set(_original, self):
     stacks = _stacks(self)
-    made = cloudformation_change_sets.create(Request(self, stacks), stacks)
+    made = change_sets.create(Request(self, stacks), stacks)
     return ActionResult({"Id": made.id, "StackId": made.stack.id})
 
 
 def _change_set(response: Any) -> Any:
     get = response._get_param
-    return cloudformation_change_sets.find(_stacks(response), get("ChangeSetName"), get("StackName"))
+    return change_sets.find(_stacks(response), get("ChangeSetName"), get("StackName"))
 
 
 @replace(CloudFormationResponse)
@@ -327,7 +327,7 @@ def list_change_sets(_original, self):
     name = _name(self)
     stacks = _stacks(self)
     stack = stacks.find(name, f"Stack [{name}] does not exist")
-    return _page(self, "Summaries", [each.summary() for each in cloudformation_change_sets.of_stack(stacks, stack)])
+    return _page(self, "Summaries", [each.summary() for each in change_sets.of_stack(stacks, stack)])
 
 
 @replace(CloudFormationResponse)
@@ -351,7 +351,7 @@ def delete_change_set(_original, self):
 def execute_change_set(_original, self):
     found = _change_set(self)
     token = self._get_param("ClientRequestToken")
-    cloudformation_change_sets.execute(_stacks(self), found, token, _flag(self, "DisableRollback"))
+    change_sets.execute(_stacks(self), found, token, _flag(self, "DisableRollback"))
     return EmptyResult()
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from embedded_endpoint.gaps.cloudformation_resources import Handler, Resource, handles, pairs, tag_changes
+from embedded_endpoint.gaps.cloudformation.resources import Handler, Resource, handles, pairs, tag_changes
 
 
 class Ec2Handler(Handler):

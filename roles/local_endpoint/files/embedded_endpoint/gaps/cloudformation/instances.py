@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from embedded_endpoint.gaps.cloudformation_network import Ec2Handler
-from embedded_endpoint.gaps.cloudformation_resources import Resource, changed_properties, handles, pairs
+from embedded_endpoint.gaps.cloudformation.network import Ec2Handler
+from embedded_endpoint.gaps.cloudformation.resources import Resource, changed_properties, handles, pairs
 
 
 @handles("AWS::EC2::LaunchTemplate")

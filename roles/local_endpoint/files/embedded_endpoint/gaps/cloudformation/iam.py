@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from embedded_endpoint.gaps.cloudformation_resources import (
+from embedded_endpoint.gaps.cloudformation.resources import (
     Handler,
     Resource,
     changed_properties,

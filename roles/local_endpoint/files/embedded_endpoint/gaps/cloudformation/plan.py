@@ -10,13 +10,13 @@ from typing import Any
 
 from moto.cloudformation.exceptions import CloudFormationError
 
-from embedded_endpoint.gaps import cloudformation_types as types
-from embedded_endpoint.gaps.cloudformation_errors import invalid
-from embedded_endpoint.gaps.cloudformation_functions import UNKNOWN, Resolver
-from embedded_endpoint.gaps.cloudformation_operations import Operation
-from embedded_endpoint.gaps.cloudformation_resources import Resource
-from embedded_endpoint.gaps.cloudformation_steps import Wish, pseudo_parameters, tags_of, zones
-from embedded_endpoint.gaps.cloudformation_template import attributes_of, dependency_order, references
+from embedded_endpoint.gaps.cloudformation import types
+from embedded_endpoint.gaps.cloudformation.errors import invalid
+from embedded_endpoint.gaps.cloudformation.functions import UNKNOWN, Resolver
+from embedded_endpoint.gaps.cloudformation.operations import Operation
+from embedded_endpoint.gaps.cloudformation.resources import Resource
+from embedded_endpoint.gaps.cloudformation.steps import Wish, pseudo_parameters, tags_of, zones
+from embedded_endpoint.gaps.cloudformation.template import attributes_of, dependency_order, references
 
 
 class Plan:

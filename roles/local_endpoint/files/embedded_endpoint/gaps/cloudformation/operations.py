@@ -8,12 +8,12 @@ takes time. Whatever goes wrong is a failure of the resource, told in its event:
 
 from moto.core.utils import utcnow
 
-from embedded_endpoint.gaps import cloudformation_parameters as parameters
-from embedded_endpoint.gaps import cloudformation_types as types
-from embedded_endpoint.gaps.cloudformation_errors import Failure, reason
-from embedded_endpoint.gaps.cloudformation_resources import Resource, changed_properties
-from embedded_endpoint.gaps.cloudformation_steps import Steps, Wish
-from embedded_endpoint.gaps.cloudformation_template import dependency_order
+from embedded_endpoint.gaps.cloudformation import parameters
+from embedded_endpoint.gaps.cloudformation import types
+from embedded_endpoint.gaps.cloudformation.errors import Failure, reason
+from embedded_endpoint.gaps.cloudformation.resources import Resource, changed_properties
+from embedded_endpoint.gaps.cloudformation.steps import Steps, Wish
+from embedded_endpoint.gaps.cloudformation.template import dependency_order
 
 
 class Operation(Steps):

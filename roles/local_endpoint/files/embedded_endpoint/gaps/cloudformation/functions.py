@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from embedded_endpoint.gaps.cloudformation_errors import invalid
-from embedded_endpoint.gaps.cloudformation_template import SUBSTITUTION
+from embedded_endpoint.gaps.cloudformation.errors import invalid
+from embedded_endpoint.gaps.cloudformation.template import SUBSTITUTION
 
 NO_VALUE = object()
 UNKNOWN = "\x00"  # in a plan: stands around the name of what a value will come from

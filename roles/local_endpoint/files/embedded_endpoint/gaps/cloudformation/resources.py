@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from moto.cloudformation import parsing
 
-from embedded_endpoint.gaps.cloudformation_clients import Api
-from embedded_endpoint.gaps.cloudformation_errors import Failure
+from embedded_endpoint.gaps.cloudformation.clients import Api
+from embedded_endpoint.gaps.cloudformation.errors import Failure
 
 HANDLERS: dict[str, type["Handler"]] = {}
 

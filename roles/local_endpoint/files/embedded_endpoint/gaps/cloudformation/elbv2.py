@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from embedded_endpoint.gaps.cloudformation_errors import Failure
-from embedded_endpoint.gaps.cloudformation_resources import (
+from embedded_endpoint.gaps.cloudformation.errors import Failure
+from embedded_endpoint.gaps.cloudformation.resources import (
     Handler,
     Resource,
     changed_properties,

@@ -14,7 +14,7 @@ from botocore.model import Shape
 from moto.core.base_backend import AccountSpecificBackend
 from moto.core.botocore_stubber import BotocoreStubber
 
-from embedded_endpoint.gaps.cloudformation_errors import Failure
+from embedded_endpoint.gaps.cloudformation.errors import Failure
 
 _IN_PROCESS = BotocoreStubber()
 _IN_PROCESS.enabled = True

@@ -5,14 +5,14 @@
 import dataclasses
 from typing import Any
 
-from embedded_endpoint.gaps import cloudformation_parameters as parameters
-from embedded_endpoint.gaps import cloudformation_types as types
-from embedded_endpoint.gaps.cloudformation_clients import Api
-from embedded_endpoint.gaps.cloudformation_errors import Failure, invalid, reason
-from embedded_endpoint.gaps.cloudformation_functions import Resolver
-from embedded_endpoint.gaps.cloudformation_resources import Handler, Resource, handler_of
-from embedded_endpoint.gaps.cloudformation_stack import Stack
-from embedded_endpoint.gaps.cloudformation_template import dependencies
+from embedded_endpoint.gaps.cloudformation import parameters
+from embedded_endpoint.gaps.cloudformation import types
+from embedded_endpoint.gaps.cloudformation.clients import Api
+from embedded_endpoint.gaps.cloudformation.errors import Failure, invalid, reason
+from embedded_endpoint.gaps.cloudformation.functions import Resolver
+from embedded_endpoint.gaps.cloudformation.resources import Handler, Resource, handler_of
+from embedded_endpoint.gaps.cloudformation.stack import Stack
+from embedded_endpoint.gaps.cloudformation.template import dependencies
 
 _POLICIES = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy")
 

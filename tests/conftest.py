@@ -13,3 +13,11 @@ from ansible.utils.collection_loader._collection_finder import _AnsibleCollectio
 
 if not any(type(f).__name__ == "_AnsibleCollectionFinder" for f in sys.meta_path):
     _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
+
+import botocore.loaders  # noqa: E402
+import botocore.session  # noqa: E402
+
+# A module run makes a session of its own, and each would parse the SDK's data files anew: four fifths of the tests' time.
+# In a real run plugin_utils/in_worker.py shares them in the same way.
+_of_a_path, _SHARED = botocore.session.create_loader, botocore.loaders.create_loader()
+botocore.session.create_loader = lambda path=None: _of_a_path(path) if path else _SHARED

@@ -47,19 +47,29 @@ def open_to(name: str) -> set[tuple[int, str]]:
     }
 
 
+SESSION_MANAGER = {
+    "ssm:UpdateInstanceInformation",
+    *(f"ssmmessages:{verb}{what}Channel" for verb in ("Create", "Open") for what in ("Control", "Data")),
+}
+
+
 def pushes_to(name: str) -> list[str]:
     """The registries that an instance's own policies let it push to."""
-    role, allowed = outputs(name)["RoleName"], []
-    attached = [p["PolicyName"] for p in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]]
-    expect.equal(f"policies of {name}", attached, ["AmazonSSMManagedInstanceCore"])
+    role, allowed, anywhere = outputs(name)["RoleName"], [], set()
+    expect.equal(f"policies of {name}", iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"], [])
     for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
         document = json.loads(document) if isinstance(document, str) else document
         for statement in document["Statement"]:
-            if "ecr:PutImage" in statement["Action"]:
-                allowed += statement["Resource"]
+            actions, resources = (
+                [v] if isinstance(v, str) else v for v in (statement["Action"], statement["Resource"])
+            )
+            if "*" in resources:
+                anywhere |= set(actions)
             else:
-                expect.equal(f"what {name} may do anywhere", statement["Action"], "ecr:GetAuthorizationToken")
+                allowed += resources
+    login = {"ecr:GetAuthorizationToken"} if allowed else set()
+    expect.equal(f"what {name} may do anywhere", anywhere, SESSION_MANAGER | login)
     return allowed
 
 
@@ -112,10 +122,11 @@ expect.equal("the bench may push to", pushes_to(BENCH), [f"{prefix}petclinic-res
 for line in (
     "idle_minutes=30",
     "java=1.8.0",
+    "ports=(22 9460 19460)",
     "repositories=(https://github.com/voyagerwoo/petclinic-rest https://github.com/voyagerwoo/petclinic-front)",
 ):
     expect.holds(f"user data: {line}", f"\n{line}\n" in user_data(TUTORIAL), user_data(TUTORIAL)[:800])
-ASKED = ("idle_minutes=0", "java=17", "git_email=vet@example.org", "repositories=(https://github.com/vet/kennel.git)")
+ASKED = ("idle_minutes=0", "ports=(22)", "java=17", "git_email=vet@example.org", "repositories=(https://github.com/vet/kennel.git)")
 for line in ASKED:
     expect.holds(f"user data of the bench: {line}", f"\n{line}\n" in user_data(BENCH), user_data(BENCH)[:800])
 expect.finish()

@@ -137,7 +137,10 @@ class ActionModule(InWorkerAction):
                 host = Host(name, kind, {}, deployed=name in play, given={str(k) for k in given}, hidden=vaulted)
                 if not host.deployed and scope == "account":
                     continue
-                self._template(host, defaults, given, task_vars, ACCOUNT if scope == "account" else None, faults)
+                only = ACCOUNT if scope == "account" else None
+                if kind == "workstation" and not host.deployed:
+                    only = workstation.LOOKED_UP
+                self._template(host, defaults, given, task_vars, only, faults)
                 if name in retired:
                     host.values["service_state"] = "absent"
                     faults += checks.check_retired(host, plain(groups.get(group, [])))

@@ -104,9 +104,34 @@ def left_behind(instances: Iterable[Mapping[str, Any]], states: Mapping[str, str
     ]
 
 
+def cut_off(instances: Sequence[Mapping[str, Any]], states: Mapping[str, str]) -> list[str]:
+    """Return the ARNs of the container instances that would stay registered after their EC2 instance is terminated.
+
+    They are those of `left_behind`, and those whose agent is not connected: ECS takes neither off by itself. `states`
+    is EC2's {instance id: state}, and needs to tell of those alone whose agent is connected.
+    """
+    behind = set(left_behind(instances, states))
+    return [
+        i["containerInstanceArn"]
+        for i in instances
+        if i["containerInstanceArn"] in behind
+        or ((i.get("ec2InstanceId") or "").startswith("i-") and not i.get("agentConnected"))
+    ]
+
+
 def without_service(tasks: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the ARNs of the tasks that no service owns. Those of a service have the group `service:<name>`."""
     return [t["taskArn"] for t in tasks if not (t.get("group") or "").startswith("service:")]
+
+
+def still_going(tasks: Iterable[Mapping[str, Any]], deregistered: Iterable[str] = ()) -> list[str]:
+    """Return the ARNs of the tasks that have not come to their end (`STOPPED`), and so may hold a network interface.
+
+    Nobody hears any more of those on the container instances that were `deregistered` by force.
+    """
+    nobody = set(deregistered)
+    going = (t for t in tasks if t.get("lastStatus") != "STOPPED")
+    return [t["taskArn"] for t in going if t.get("containerInstanceArn") not in nobody]
 
 
 def ready(instance: Mapping[str, Any]) -> bool:

@@ -121,6 +121,13 @@ def tags_parameter(tags: Mapping[str, str] | None) -> dict[str, Any]:
     return {"Tags": dict_to_tags(tags)} if tags else {}
 
 
+def service_beside(tags: Mapping[str, str], owner: Mapping[str, Any]) -> str | None:
+    """Return the name of the service that these tags are of, where it is another one of the owner's own cluster."""
+    cluster, service = owner.get("handson:cluster"), tags.get("handson:service")
+    beside = cluster and tags.get("handson:cluster") == str(cluster) and service != str(owner.get("handson:service"))
+    return service if beside else None
+
+
 def rule_priority(text: str) -> str:
     """Return a rule's priority as AWS writes it, `default` or the digits of 1 to 50000: ` 07` is 7.
 

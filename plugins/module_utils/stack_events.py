@@ -131,8 +131,9 @@ def _way_out(name: str, status: str, event: Mapping[str, Any] | None) -> str:
         )
     if status == "DELETE_FAILED":
         return (
-            "Free what holds it and run again: the run deletes what is left. To leave the resource behind in the "
-            f"account: aws cloudformation delete-stack --stack-name {name} --retain-resources {resource}"
+            "Free what holds it and run the teardown playbook (again): that deletes what is left. To leave the "
+            f"resource behind in the account: aws cloudformation delete-stack --stack-name {name} --retain-resources "
+            f"{resource}"
         )
     if status == "UPDATE_ROLLBACK_COMPLETE":
         return "It is as it was before. Mend the cause and run again."

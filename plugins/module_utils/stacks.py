@@ -27,8 +27,11 @@ UPDATABLE = frozenset(
         "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE",
     }  # fmt: skip
 )
-#: States out of which a stack can only be deleted ("can not be updated").
-REMADE = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"})
+#: States of a stack that never was: it can only be deleted ("can not be updated"), and nothing is lost by that.
+REMADE = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"})
+#: These lead to nothing but a deletion either. But what is left may be of value: somebody chose to keep what a failed
+#: creation had made, or a deletion stopped half-way.
+HELD = frozenset({"CREATE_FAILED", "DELETE_FAILED"})
 #: States that end in one of REMADE. In check mode they are not waited out, so what follows is foreseen.
 BOUND_FOR_REMADE = frozenset({"ROLLBACK_IN_PROGRESS"})
 #: Failed updates that first have to be rolled back to the end.
@@ -198,7 +201,7 @@ def check_parameters(given: Mapping[str, str], template: Mapping[str, Any], prev
     unknown = sorted(set(given) - set(slots))
     if unknown:
         has = f"It has: {', '.join(sorted(slots))}." if slots else "It has none."
-        raise ResourceError(f"The template has no parameter {', '.join(unknown)}. {has} Correct the option parameters.")
+        raise ResourceError(f"The template has no parameter {', '.join(unknown)}. {has} Correct the options.")
     without = sorted(n for n, p in slots.items() if n not in given and n not in set(previous) and "Default" not in p)
     if without:
         raise ResourceError(
@@ -227,6 +230,23 @@ def request_parameters(
         elif name in kept:
             request.append({"ParameterKey": name, "UsePreviousValue": True})
     return request
+
+
+def with_zones(given: Mapping[str, str], names: Iterable[str], zones: Iterable[str]) -> dict[str, str]:
+    """Return `given` with a zone for each of the parameters `names` that has none there.
+
+    Each gets the first of `zones` that none of the others has. Raises ResourceError where there are too few.
+    """
+    names, zones = list(names), list(zones)
+    wanting = [name for name in names if name not in given]
+    free = [zone for zone in zones if zone not in {given.get(name) for name in names}]
+    if len(wanting) > len(free):
+        raise ResourceError(
+            f"The region offers {len(zones)} availability zones ({', '.join(zones) or 'none'}), and the stack needs "
+            f"{len(wanting)} for {', '.join(wanting)}, each another one. Name zones in network_availability_zones, or "
+            "choose another aws_region."
+        )
+    return {**given, **dict(zip(wanting, free))}
 
 
 # --- stacks and differences -------------------------------------------------------------------------------------------
@@ -271,6 +291,25 @@ def changed_parts(before: Any, after: Any) -> tuple[Any, Any]:
 # --- change sets ------------------------------------------------------------------------------------------------------
 
 LOSSES = ("Replace ", "May replace ", "Remove ")
+#: The property that names a thing, by type. CloudFormation makes the new thing before it deletes the old one, so "you
+#: can't perform an update that causes a custom-named resource to be replaced", unless the name is another one too
+#: (Template Reference, "Name type"). A subnet's block is taken in the same way, by the old subnet.
+NAMED_BY = {
+    "AWS::AutoScaling::AutoScalingGroup": "AutoScalingGroupName",
+    "AWS::EC2::LaunchTemplate": "LaunchTemplateName",
+    "AWS::EC2::SecurityGroup": "GroupName",
+    "AWS::EC2::Subnet": "CidrBlock",
+    "AWS::ECR::Repository": "RepositoryName",
+    "AWS::ECS::CapacityProvider": "Name",
+    "AWS::ECS::Cluster": "ClusterName",
+    "AWS::ECS::Service": "ServiceName",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": "Name",
+    "AWS::ElasticLoadBalancingV2::TargetGroup": "Name",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+}
 
 
 def no_changes(reason: str | None) -> bool:
@@ -280,7 +319,7 @@ def no_changes(reason: str | None) -> bool:
 
 def planned(changes: Iterable[Mapping[str, Any]], template: Mapping[str, Any]) -> list[str]:
     """Return one line for each resource that a change set touches: `Modify Instances (AWS::…): LaunchTemplate`."""
-    rows = [c["ResourceChange"] for c in changes if c.get("ResourceChange")]
+    rows = _rows(changes)
     gone = replaced(rows, template)
     lines = []
     for row in rows:
@@ -297,6 +336,48 @@ def planned(changes: Iterable[Mapping[str, Any]], template: Mapping[str, Any]) -
 def destructive(changes: Iterable[Mapping[str, Any]], template: Mapping[str, Any]) -> list[str]:
     """Return the lines of `planned` for the resources that would be replaced or removed."""
     return [line for line in planned(changes, template) if line.startswith(LOSSES)]
+
+
+def irreplaceable(changes: Iterable[Mapping[str, Any]], template: Mapping[str, Any]) -> list[str]:
+    """Return the logical ids of what would be replaced and can't be: VPCs, and things that keep a name of their own.
+
+    Everything in a VPC goes with it, and most of that has names.
+    """
+    rows = _rows(changes)
+    gone = replaced(rows, template)
+    return [
+        row["LogicalResourceId"]
+        for row in rows
+        if row["LogicalResourceId"] in gone
+        and row.get("Action") != "Remove"
+        and (row.get("ResourceType") == "AWS::EC2::VPC" or _keeps_its_name(row, template))
+    ]
+
+
+def _keeps_its_name(row: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+    slot = NAMED_BY.get(row.get("ResourceType", ""))
+    properties = template["Resources"].get(row["LogicalResourceId"], {}).get("Properties") or {}
+    if slot is None or properties.get(slot, {"Ref": "AWS::NoValue"}) == {"Ref": "AWS::NoValue"}:
+        return False
+    renamed = (d.get("Evaluation") == "Static" and _target(d).get("Name") == slot for d in row.get("Details") or [])
+    return not any(renamed)
+
+
+def restarted(changes: Iterable[Mapping[str, Any]], template: Mapping[str, Any]) -> list[str]:
+    """Return the logical ids of the instances that are stopped and started, since their user data changes."""
+    rows = _rows(changes)
+    gone = replaced(rows, template)
+    return [
+        row["LogicalResourceId"]
+        for row in rows
+        if row.get("ResourceType") == "AWS::EC2::Instance"
+        and row["LogicalResourceId"] not in gone
+        and any(_target(d).get("Name") == "UserData" and not _stays(d, gone) for d in row.get("Details") or [])
+    ]
+
+
+def _rows(changes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [c["ResourceChange"] for c in changes if c.get("ResourceChange")]
 
 
 def replaced(rows: Iterable[Mapping[str, Any]], template: Mapping[str, Any]) -> set[str]:
@@ -327,11 +408,8 @@ def _replaced(row: Mapping[str, Any], gone: set[str], template: Mapping[str, Any
 
 
 def _keeps(detail: Mapping[str, Any], row: Mapping[str, Any], gone: set[str], template: Mapping[str, Any]) -> bool:
-    source, cause = detail.get("ChangeSource"), detail.get("CausingEntity") or ""
-    resource, _dot, attribute = cause.partition(".")
-    if detail.get("Evaluation") == "Dynamic" and resource and resource not in gone:
-        if source == "ResourceReference" or (source == "ResourceAttribute" and attribute.endswith(("Arn", "Id"))):
-            return True
+    if _stays(detail, gone):
+        return True
     if row.get("ResourceType") == "AWS::EC2::Instance" and _target(detail).get("Name") == "UserData":
         # With a root volume on EBS, and every image of today has one, the instance is only stopped and started
         # (AWS::EC2::Instance, UserData, "Update requires").
@@ -342,6 +420,15 @@ def _keeps(detail: Mapping[str, Any], row: Mapping[str, Any], gone: set[str], te
         conditionally = _target(detail).get("RequiresRecreation") == "Conditionally"
         return conditionally and str(replacing.get("WillReplace", "false")).lower() == "false"
     return False
+
+
+def _stays(detail: Mapping[str, Any], gone: set[str]) -> bool:
+    """Whether this is only a reference to a resource that stays, so that the value stays as well."""
+    source, cause = detail.get("ChangeSource"), detail.get("CausingEntity") or ""
+    resource, _dot, attribute = cause.partition(".")
+    if detail.get("Evaluation") != "Dynamic" or not resource or resource in gone:
+        return False
+    return source == "ResourceReference" or (source == "ResourceAttribute" and attribute.endswith(("Arn", "Id")))
 
 
 def _target(detail: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ignore_missing
+
 #: option of `health_check` -> parameter of CreateTargetGroup and ModifyTargetGroup
 HEALTH_CHECK = {
     "path": "HealthCheckPath",
@@ -15,6 +17,17 @@ HEALTH_CHECK = {
     "healthy_threshold": "HealthyThresholdCount",
     "unhealthy_threshold": "UnhealthyThresholdCount",
 }
+
+
+def describe_target_group(elbv2: Any, name: str) -> dict[str, Any] | None:
+    """Return the target group as DescribeTargetGroups gives it, or None where it isn't there."""
+    found = ignore_missing(lambda: elbv2.describe_target_groups(Names=[name]), "TargetGroupNotFound")
+    return found["TargetGroups"][0] if found and found["TargetGroups"] else None
+
+
+def missing_target_group(name: str) -> Missing:
+    """The fault of a target group that isn't there, with the playbook that makes it."""
+    return Missing(f"There is no target group named {name!r}. Make it first: ansible-playbook playbooks/service.yml")
 
 
 def health_check_from_aws(group: Mapping[str, Any]) -> dict[str, Any]:

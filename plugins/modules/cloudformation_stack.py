@@ -14,8 +14,11 @@ description:
     writes nothing. Comments and the order of keys in a template are no difference.
   - Updates by a change set, shows what it will do, and refuses one that replaces or removes a resource unless
     O(allow_replacement) says otherwise.
-  - Takes up what an earlier run left. An operation under way is waited out, a stack that can only be deleted
-    (V(ROLLBACK_COMPLETE) and the like) is made anew, a roll-back that got stuck is continued.
+  - Takes up what an earlier run left. An operation under way is waited out, a roll-back that got stuck is continued, a
+    stack that never came up (V(ROLLBACK_COMPLETE), V(ROLLBACK_FAILED), V(REVIEW_IN_PROGRESS)) is deleted and made anew.
+  - A stack in V(CREATE_FAILED) or V(DELETE_FAILED) can only be deleted as well, but something of value may be left in
+    it, so it is made anew only with O(allow_replacement).
+  - Leaves the options out of the system log, since O(parameters) may hold secrets.
   - Does what M(amazon.aws.cloudformation) lacks - check mode without a write, a difference, replacement as a question,
     events while it waits, ownership.
 author: The handson.ecs contributors (@handson-ecs)
@@ -44,6 +47,15 @@ options:
         difference. It is set with the next update of something else.
     type: dict
     default: {}
+  zone_parameters:
+    description:
+      - Names of the parameters that take an availability zone each. One that O(parameters) leaves out or gives as an
+        empty text gets a zone of its own in a new stack, of the region's first ones, and keeps what it has in a living
+        one.
+      - C(Fn::GetAZs) in a template is asked anew at every update, and another answer would replace the subnets.
+    type: list
+    elements: str
+    default: []
   capabilities:
     description: What the template may do besides making resources, such as make named IAM roles.
     type: list
@@ -52,7 +64,11 @@ options:
     default: [CAPABILITY_NAMED_IAM]
   allow_replacement:
     description:
-      - Whether an update may replace or remove resources of the stack.
+      - Whether an update may replace or remove resources of the stack, and a stack in V(CREATE_FAILED) or
+        V(DELETE_FAILED) be deleted and made anew.
+      - It does not help where CloudFormation can't replace a resource, because that keeps a name of its own, or a
+        subnet its block, nor for a VPC, with which everything in it would go. Take the stack away then, and make it
+        anew.
       - A replacement that CloudFormation calls conditional counts, unless it hangs on resources that stay, or on an
         update policy that does not replace.
     type: bool
@@ -69,6 +85,7 @@ options:
     description: File to append progress to. The action plugin sets it and shows the lines.
     type: path
 notes:
+  - A change of an instance's user data stops and starts the instance. The module warns when an update does.
   - Tags of a stack are put on every resource in it that can be tagged, by CloudFormation.
 """
 
@@ -82,6 +99,7 @@ EXAMPLES = r"""
       MaxSize: 2
       InstanceType: t2.micro
       SubnetCidrs: [10.0.0.0/24, 10.0.1.0/24]
+    zone_parameters: [AvailabilityZoneOne, AvailabilityZoneTwo]
     owner:
       handson:cluster: BreakTheMonolith-Demo
 
@@ -132,11 +150,13 @@ try:
 except ImportError:  # AnsibleAWSModule reports the missing library in its own words
     ClientError = Exception
 
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code, is_boto3_error_message
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import stack_events, stacks
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, drift, foreign_because
+from ansible_collections.handson.ecs.plugins.module_utils.networks import first_zones
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, argument_spec
 
 SHOWN = ("name", "id", "status", "parameters", "outputs", "tags")
@@ -189,7 +209,7 @@ class Stack(Resource):
         """Add what the comparison needs. Of a stack that is to be made anew that is nothing."""
         if current["status"] == "DELETE_IN_PROGRESS":  # seen in check mode alone
             return None
-        if self._is_remade(current["status"]):
+        if current["status"] in stacks.HELD or self._is_remade(current["status"]):
             return current
         found = self.client("cloudformation").get_template(StackName=current["id"], TemplateStage="Original")
         template = stacks.parse_template(found["TemplateBody"])
@@ -205,15 +225,32 @@ class Stack(Resource):
             wanted["status"], previous = "CREATE_COMPLETE", {}
         elif status in stacks.ROLLED_BACK_FIRST:
             wanted["status"] = "UPDATE_ROLLBACK_COMPLETE"
+        elif status in stacks.HELD:
+            raise ResourceError(
+                f"The stack {self.name!r} is in {status}: it can only be deleted, and something of value may be left "
+                "in it. Nothing was touched. Look at its resources in the CloudFormation console, then take it away "
+                "with its teardown playbook, limited to its host (ansible-playbook teardown.yml --limit HOST), and run "
+                "again; or set allow_replacement to true for this run, which deletes it and makes it anew "
+                "(cluster_stack_allow_replacement or workstation_allow_replacement in the inventory)."
+            )
         elif status not in stacks.UPDATABLE and not stacks.in_progress(status):
             raise ResourceError(
                 f"The stack {self.name!r} is in {status}, out of which nothing leads here. It was not touched. Bring "
                 "it back to rest in the CloudFormation console, and run again."
             )
+        if current is None or self._is_remade(status):
+            self._choose_zones()
         stacks.check_parameters(self.given, self.template, previous)
         expected = stacks.expected_parameters(self.given, self.template, previous)
         wanted["parameters"] = stacks.normal(expected, self.template)
         return wanted
+
+    def _choose_zones(self):
+        names = self.params["zone_parameters"]
+        stacks.check_parameters(dict.fromkeys(names, ""), self.template, stacks.declared(self.template))
+        if any(name not in self.given for name in names):
+            offered = self.client("ec2").describe_availability_zones()["AvailabilityZones"]
+            self.given = stacks.with_zones(self.given, names, first_zones(offered))
 
     # --- making, changing, deleting -------------------------------------------------------------------------------
 
@@ -282,6 +319,7 @@ class Stack(Resource):
                 cloudformation.delete_change_set(**name)
                 return
             self._refuse_replacement(changes)
+            self._tell_restarts(changes)
             self._execute(name, token)
         except BaseException:
             self._delete_change_set(name)
@@ -315,16 +353,34 @@ class Stack(Resource):
         for line in stacks.planned(changes, self.template):
             self.watch.say(line)
         lost = stacks.destructive(changes, self.template)
-        if lost and not self.params["allow_replacement"]:
-            error = ResourceError(
-                f"The update of the stack {self.name!r} would replace or remove resources, and was not done:\n"
-                + "\n".join(f"- {line}" for line in lost)
-                + "\nWhat is in them or runs on them would be lost. Take the change back, or, if it is meant, set "
-                "allow_replacement to true for this run (cluster_stack_allow_replacement or "
-                "workstation_allow_replacement in the inventory)."
+        stuck = stacks.irreplaceable(changes, self.template)
+        if stuck:
+            way_out = (
+                f"{', '.join(stuck)} can't be replaced in an update at all: CloudFormation replaces nothing that keeps "
+                "its name (or a subnet's block), and with a VPC everything in it would go. Take the "
+                "change back, or, if it is meant, take the stack away with its teardown playbook, limited to its host "
+                "(ansible-playbook teardown.yml --limit HOST), and run again: the run makes it anew."
             )
-            error.details = {"changed": False, "refused_changes": lost}
-            raise error
+        elif lost and not self.params["allow_replacement"]:
+            way_out = (
+                "Take the change back, or, if it is meant, set allow_replacement to true for this run "
+                "(cluster_stack_allow_replacement or workstation_allow_replacement in the inventory)."
+            )
+        else:
+            return
+        error = ResourceError(
+            f"The update of the stack {self.name!r} would replace or remove resources, and was not done:\n"
+            + "\n".join(f"- {line}" for line in lost)
+            + f"\nWhat is in them or runs on them would be lost. {way_out}"
+        )
+        error.details = {"changed": False, "refused_changes": lost}
+        raise error
+
+    def _tell_restarts(self, changes):
+        for name in stacks.restarted(changes, self.template):
+            text = f"the user data of {name} changes, for which the instance is stopped and started"
+            self.watch.say(text)
+            self.module.warn(f"Stack {self.name}: {text}. What runs on it ends.")
 
     def _execute(self, name, token):
         try:
@@ -397,6 +453,8 @@ class Stack(Resource):
             raise stack_events.failure(self.name, outcome)
 
     def _is_remade(self, status):
+        if status in stacks.HELD:
+            return self.params["allow_replacement"]
         return status in stacks.REMADE or (self.module.check_mode and status in stacks.BOUND_FOR_REMADE)
 
     def _would_delete(self, status):
@@ -407,7 +465,8 @@ class Stack(Resource):
     def _present(self):
         stacks.check_size(self.params["template_body"])
         self.template = stacks.parse_template(self.params["template_body"])
-        self.given = stacks.given_parameters(self.params["parameters"])
+        given, zones = stacks.given_parameters(self.params["parameters"]), self.params["zone_parameters"]
+        self.given = {name: value for name, value in given.items() if value.strip() or name not in zones}
         secret = {self.given[name] for name in stacks.hidden(self.template) & set(self.given)} - {""}
         self.module.no_log_values.update(secret)  # out of messages and out of the arguments that -vvv shows
         result = super()._present()
@@ -447,11 +506,34 @@ class Stack(Resource):
         return {**shown, "resources": stacks.resources(self.template)} if "template" in after else shown
 
 
+class UnloggedModule(AnsibleModule):
+    """Tells the system log nothing of its options: which of `parameters` are secret only the template knows.
+
+    AnsibleModule(no_log=True) would not do. Every task brings its own `_ansible_no_log`, which takes the place of that
+    (basic.py, _set_internal_properties).
+    """
+
+    def _log_invocation(self):
+        pass
+
+
+def unlogged_module(**options):
+    """Return an AnsibleAWSModule over UnloggedModule. The class is a setting of all AnsibleAWSModules there."""
+    settings = AnsibleAWSModule.default_settings
+    before = settings["module_class"]
+    settings["module_class"] = UnloggedModule
+    try:
+        return AnsibleAWSModule(**options)
+    finally:
+        settings["module_class"] = before
+
+
 def main():
     spec = argument_spec(
         name={"type": "str", "required": True},
         template_body={"type": "str"},
         parameters={"type": "dict", "default": {}},
+        zone_parameters={"type": "list", "elements": "str", "default": []},
         capabilities={
             "type": "list",
             "elements": "str",
@@ -464,7 +546,7 @@ def main():
         progress_file={"type": "path"},
     )
     Stack(
-        AnsibleAWSModule(
+        unlogged_module(
             argument_spec=spec, supports_check_mode=True, required_if=[("state", "present", ["template_body"])]
         )
     ).run()

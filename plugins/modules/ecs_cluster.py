@@ -43,6 +43,15 @@ options:
         refuses. A cluster that isn't there or isn't ours refuses nothing.
     type: bool
     default: false
+  only_empty:
+    description:
+      - With O(state=absent), take off the cluster what nobody else would, and leave the cluster itself. It is for a
+        cluster that somebody else deletes, such as CloudFormation with its stack, which fails on these at every try.
+      - Refuses where services are still active, as O(only_refuse) does. Then it stops the tasks that no service owns,
+        deregisters the container instances whose agent is not connected or whose EC2 instance is gone, and waits
+        until the tasks have ended. Nothing else is touched, and nothing at all on a cluster that isn't ours.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -67,6 +76,14 @@ EXAMPLES = r"""
       handson:cluster: petclinic-rest-cluster
     state: absent
     only_refuse: true
+
+- name: Empty it, before the stack that made it is deleted
+  handson.ecs.ecs_cluster:
+    name: petclinic-rest-cluster
+    owner:
+      handson:cluster: petclinic-rest-cluster
+    state: absent
+    only_empty: true
 """
 
 RETURN = r"""
@@ -113,12 +130,14 @@ cluster:
     tags: {"handson:cluster": petclinic-rest-cluster}
 stopped_tasks:
   description: ARNs of the tasks without a service that were stopped.
-  returned: when O(state=absent) took the cluster away
+  returned: when O(state=absent) took the cluster away, and with O(only_empty)
   type: list
   elements: str
 deregistered_instances:
-  description: ARNs of container instances that were left behind by terminated EC2 instances, and were deregistered.
-  returned: when O(state=absent) took the cluster away
+  description:
+    - ARNs of container instances that were left behind by terminated EC2 instances, and were deregistered.
+    - With O(only_empty) those without a connected agent, too.
+  returned: when O(state=absent) took the cluster away, and with O(only_empty)
   type: list
   elements: str
 """
@@ -131,10 +150,12 @@ from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks,
 from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import (
     cluster_from_aws,
     container_instances,
+    cut_off,
     describe_cluster,
     ec2_states,
     left_behind,
     list_all,
+    still_going,
     without_service,
 )
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
@@ -216,15 +237,35 @@ class Cluster(Resource):
 
     def _absent(self):
         current = self.get()
-        if current is not None and foreign_because(current["tags"], self.params["owner"]) is None:
+        ours = current is not None and foreign_because(current["tags"], self.params["owner"]) is None
+        if ours:
             self._refuse_with_services()
-        if self.params["only_refuse"]:
+        if self.params["only_empty"] and ours:
+            return {**self._empty(), self.result_key: current}
+        if self.params["only_refuse"] or self.params["only_empty"]:
             return {"changed": False, "diff": self._diff({}, {}), self.result_key: current}
         self._looked = [current]
         result = super()._absent()
         if result["changed"]:
             result.update(stopped_tasks=self.stopped, deregistered_instances=self.deregistered)
         return result
+
+    def _empty(self):
+        """Take away what keeps others from deleting the cluster, or what it stands on. Return what it was."""
+        deadline = time.monotonic() + self.params["delete_timeout"]
+        self._stop_tasks()
+        seen = container_instances(self.client("ecs"), self.name)
+        self._deregister(cut_off(seen, self._ec2_states(i for i in seen if i.get("agentConnected"))))
+        if not self.module.check_mode:
+            # Those that somebody stopped just before are waited for, too: a network interface goes with its task's end.
+            self.wait(
+                lambda: not still_going(self._tasks("STOPPED"), self.deregistered),
+                "the stopped tasks to end",
+                max(0.0, deadline - time.monotonic()),
+            )
+        found = {"stopped_tasks": self.stopped, "deregistered_instances": self.deregistered}
+        shown = {key: arns for key, arns in found.items() if arns}
+        return {"changed": bool(shown), "diff": self._diff(shown, {}), **found}
 
     def _settings(self, desired):
         return [{"name": "containerInsights", "value": desired["container_insights"]}]
@@ -256,18 +297,39 @@ class Cluster(Resource):
     def _stop_tasks(self):
         """Stop what runs here without a service, such as a task that was run once by hand."""
         ecs = self.client("ecs")
-        arns = list_all(ecs.list_tasks, "taskArns", cluster=self.name, desiredStatus="RUNNING")
-        tasks = [
+        for arn in without_service(self._tasks("RUNNING")):
+            if not self.module.check_mode:
+                ignore_missing(
+                    lambda arn=arn: ecs.stop_task(cluster=self.name, task=arn, reason="The cluster is being deleted"),
+                    "InvalidParameterException",  # it has stopped since we looked
+                )
+            self.stopped.append(arn)
+
+    def _tasks(self, desired_status):
+        """Return the tasks that are to be RUNNING or STOPPED, as DescribeTasks gives them. ECS tells for an hour."""
+        ecs = self.client("ecs")
+        arns = list_all(ecs.list_tasks, "taskArns", cluster=self.name, desiredStatus=desired_status)
+        return [
             task
             for part in chunks(arns, 100)
             for task in ecs.describe_tasks(cluster=self.name, tasks=list(part))["tasks"]
         ]
-        for arn in without_service(tasks):
-            ignore_missing(
-                lambda arn=arn: ecs.stop_task(cluster=self.name, task=arn, reason="The cluster is being deleted"),
-                "InvalidParameterException",  # it has stopped since we looked
-            )
-            self.stopped.append(arn)
+
+    def _ec2_states(self, instances):
+        """Return EC2's {instance id: state} of container instances."""
+        ids = [i["ec2InstanceId"] for i in instances if (i.get("ec2InstanceId") or "").startswith("i-")]
+        return ec2_states(self.client("ec2"), ids) if ids else {}
+
+    def _deregister(self, arns):
+        for arn in arns:
+            if not self.module.check_mode:
+                ignore_missing(
+                    lambda arn=arn: self.client("ecs").deregister_container_instance(
+                        cluster=self.name, containerInstance=arn, force=True
+                    ),
+                    "InvalidParameterException",  # ECS itself was faster
+                )
+            self.deregistered.append(arn)
 
     def _wait_for_instances(self, deadline):
         """Wait until no container instance is registered, and help those that nothing else deregisters."""
@@ -277,17 +339,10 @@ class Cluster(Resource):
             seen[:] = container_instances(ecs, self.name)
             if not seen:
                 return True
-            ids = [i["ec2InstanceId"] for i in seen if (i.get("ec2InstanceId") or "").startswith("i-")]
-            for arn in left_behind(seen, ec2_states(self.client("ec2"), ids)):
-                # Whether its agent still counts as connected makes no difference: a terminated instance is final.
-                ignore_missing(
-                    lambda arn=arn: ecs.deregister_container_instance(
-                        cluster=self.name, containerInstance=arn, force=True
-                    ),
-                    "InvalidParameterException",  # ECS itself was faster
-                )
-                self.deregistered.append(arn)
-                seen[:] = [i for i in seen if i["containerInstanceArn"] != arn]
+            # Whether its agent still counts as connected makes no difference: a terminated instance is final.
+            behind = left_behind(seen, self._ec2_states(seen))
+            self._deregister(behind)
+            seen[:] = [i for i in seen if i["containerInstanceArn"] not in behind]
             return not seen
 
         try:
@@ -308,10 +363,12 @@ def main():
         container_insights={"type": "str", "choices": ["disabled", "enabled", "enhanced"], "default": "disabled"},
         delete_timeout={"type": "int", "default": 600},
         only_refuse={"type": "bool", "default": False},
+        only_empty={"type": "bool", "default": False},
     )
     module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
-    if module.params["only_refuse"] and module.params["state"] != "absent":
-        module.fail_json(msg="only_refuse goes with state absent only. Set state to absent, or leave only_refuse out.")
+    for option in ("only_refuse", "only_empty"):
+        if module.params[option] and module.params["state"] != "absent":
+            module.fail_json(msg=f"{option} goes with state absent only. Set state to absent, or leave {option} out.")
     Cluster(module).run()
 
 

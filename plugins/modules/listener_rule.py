@@ -11,7 +11,9 @@ description:
   - Makes a listener forward to a target group, either by its default action or by a rule with a priority.
   - Moving a service from one place to another takes the new place before it leaves the old one, so that no request
     falls in between.
-  - A default action that forwards to somebody else's target group, or a priority that is taken, is refused.
+  - A default action that forwards to somebody else's target group, or a priority that is taken, is refused. So is a
+    target group in another VPC than the load balancer, which is left of an earlier network.
+  - Taking the place away deletes every rule that forwards to the target group.
   - A new rule can be made in two steps around the start of its service, so that it takes no requests before somebody
     can answer them. See O(phase).
 author: The handson.ecs contributors (@handson-ecs)
@@ -122,6 +124,10 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     ResourceError,
     argument_spec,
 )
+from ansible_collections.handson.ecs.plugins.module_utils.target_groups import (
+    describe_target_group,
+    missing_target_group,
+)
 
 
 class ListenerRule(Resource):
@@ -152,6 +158,7 @@ class ListenerRule(Resource):
 
     def _look(self):
         self._listener = self._rule = self._group = None
+        self._others = []  # further rules of the listener that forward to our target group
         self._on_default, self._elsewhere = False, []
         port, absent = self.params["port"], self.params["state"] == "absent"
         try:
@@ -161,11 +168,16 @@ class ListenerRule(Resource):
                     f"The load balancer {self.params['load_balancer']!r} has no listener on port {port}. "
                     "Make it first: ansible-playbook playbooks/load_balancer.yml"
                 )
-            self._group = names.target_group_arn(self.client("elbv2"), self.params["target_group"])
+            group = describe_target_group(self.client("elbv2"), self.params["target_group"])
+            if group is None:
+                raise missing_target_group(self.params["target_group"])
         except Missing:
             if absent or self.module.check_mode:
                 return None
             raise
+        self._group = group["TargetGroupArn"]
+        if not absent:
+            self._refuse_another_vpc(group)
         self._listener = listeners.pop(port, None)
         # Where it hung before the listener's port changed, or before a certificate made 443 of 80.
         self._elsewhere = [place for other in listeners.values() for place in self._places_on(other)]
@@ -259,8 +271,8 @@ class ListenerRule(Resource):
         return convert.conditions_to_aws(desired["paths"], desired["hosts"], held)
 
     def delete(self, current):
-        if self._rule:
-            self.client("elbv2").delete_rule(RuleArn=self._rule["RuleArn"])
+        for rule in [self._rule, *self._others] if self._rule else []:
+            self.client("elbv2").delete_rule(RuleArn=rule["RuleArn"])
         if self._on_default:
             self._free(self._listener["ListenerArn"])
         self._leave_other_listeners()
@@ -293,8 +305,21 @@ class ListenerRule(Resource):
     def _find_listeners(self):
         """Return {port: listener} of the load balancer. Raises Missing where there is no load balancer."""
         elbv2 = self.client("elbv2")
-        arn = names.load_balancer(elbv2, self.params["load_balancer"])["LoadBalancerArn"]
-        return {x["Port"]: x for x in elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]}
+        balancer = names.load_balancer(elbv2, self.params["load_balancer"])
+        self._vpc = balancer.get("VpcId")
+        listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        return {x["Port"]: x for x in listeners}
+
+    def _refuse_another_vpc(self, group):
+        """Raise ResourceError where AWS would: "target groups are in a different VPC than load balancer"."""
+        theirs = group.get("VpcId")
+        if theirs and self._vpc and theirs != self._vpc:
+            raise ResourceError(
+                f"The target group {self.params['target_group']!r} is in {theirs}, and the load balancer "
+                f"{self.params['load_balancer']!r} in {self._vpc}: AWS forwards to no other VPC, and can't move a "
+                "target group. It is left of an earlier network. Take it away and run again: "
+                "ansible-playbook playbooks/teardown_service.yml"
+            )
 
     def _find_rule(self):
         """Return the rule that is ours, by its tags or since it forwards to our target group, with its `Tags`.
@@ -312,15 +337,26 @@ class ListenerRule(Resource):
             name = self.params["load_balancer"]
             names.refuse_foreign_parent("load balancer", name, tags.get(balancer, {}), wanted)
         owner = self.params["owner"].items()
-        ours = [r for r in rules.values() if convert.forwards_to(r["Actions"]) == self._group]
-        ours = ours or [r for r in rules.values() if owner and owner <= r["Tags"].items()]
+        forwarding = [r for r in rules.values() if convert.forwards_to(r["Actions"]) == self._group]
+        # One that carries our tags comes before one that somebody made by hand.
+        forwarding.sort(key=lambda r: not owner <= r["Tags"].items())
+        ours = forwarding or [r for r in rules.values() if owner and owner <= r["Tags"].items()]
         taken = [r for r in rules.values() if r["Priority"] == priority and r not in ours]
         if taken and self.params["state"] == "present":
-            raise ResourceError(
-                f"Priority {priority} of the listener {self.params['load_balancer']}:{self.params['port']} is taken by a "
-                "rule that is not ours. It was not touched. Set target_group_rule_priority to a free number."
-            )
+            self._refuse_taken_priority(taken[0]["Tags"])
+        self._others = forwarding[1:]
         return ours[0] if ours else None
+
+    def _refuse_taken_priority(self, tags):
+        other = convert.service_beside(tags, self.params["owner"])
+        whose = f"the rule of the service {other!r} of the same cluster" if other else "a rule that is not ours"
+        way = "Set target_group_rule_priority to a free number."
+        if other:
+            way += f" To have this one, give {other!r} a free number first and run, then set this one and run again."
+        raise ResourceError(
+            f"Priority {self.params['priority']} of the listener {self.params['load_balancer']}:{self.params['port']} "
+            f"is taken by {whose}. It was not touched. {way}"
+        )
 
     def _target_group_name(self, actions):
         if convert.forwards_to(actions) == self._group:

@@ -95,8 +95,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags
 from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import tags_of, tags_parameter
-from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec
 from ansible_collections.handson.ecs.plugins.module_utils.target_groups import (
+    describe_target_group,
     health_check_from_aws,
     health_check_to_aws,
 )
@@ -110,10 +111,9 @@ class TargetGroup(Resource):
 
     def get(self):
         elbv2 = self.client("elbv2")
-        found = ignore_missing(lambda: elbv2.describe_target_groups(Names=[self.name]), "TargetGroupNotFound")
-        if not found or not found["TargetGroups"]:
+        group = describe_target_group(elbv2, self.name)
+        if group is None:
             return None
-        group = found["TargetGroups"][0]
         arn = group["TargetGroupArn"]
         attributes = {a["Key"]: a["Value"] for a in elbv2.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]}
         return {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from modules.aws_calls import operations, recorded
 from modules.fake_cloudformation import READS, FakeCloudFormation, step
 from modules.harness import Failed, contract, run
@@ -20,6 +21,20 @@ Outputs:
   Vpc: {Value: !Ref Vpc}
 """
 GATEWAY = TEMPLATE.replace("Outputs:", "  Gateway: {Type: AWS::EC2::InternetGateway}\nOutputs:")
+ZONES = """
+Parameters:
+  Cidr: {Type: String, Default: 10.0.0.0/16}
+  One: {Type: String}
+  Two: {Type: String}
+Resources:
+  Vpc: {Type: AWS::EC2::VPC, Properties: {CidrBlock: !Ref Cidr}}
+  First:
+    Type: AWS::EC2::Subnet
+    Properties: {VpcId: !Ref Vpc, CidrBlock: 10.0.0.0/24, AvailabilityZone: !Ref One}
+Outputs:
+  Vpc: {Value: !Ref Vpc}
+"""
+CHOOSE = {"template_body": ZONES, "zone_parameters": ["One", "Two"]}
 DEFAULTS = {"Cidr": "10.0.0.0/16", "Names": "one,two", "Password": "****"}
 OPTIONS = {"name": "shop", "template_body": TEMPLATE, "owner": OWNER, "wait_interval": 0}
 
@@ -78,16 +93,51 @@ def test_the_stack_as_it_is_told_and_two_calls_when_nothing_changes(read):
     assert same["stack"] == made["stack"]
 
 
-def test_a_replacement_is_refused_and_then_allowed(read):
-    stack()
+def test_a_replacement_is_refused_and_then_allowed(aws):
+    group = "  Group: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: %s, VpcId: !Ref Vpc}}\nOutputs:"
+    a, b = ({"template_body": TEMPLATE.replace("Outputs:", group % text)} for text in ("before", "after"))
+    stack(**a)
     with pytest.raises(
-        Failed, match="would replace or remove resources.*\n- Replace Vpc.*\n.*allow_replacement"
+        Failed, match="would replace or remove resources.*\n- Replace Group.*\n.*allow_replacement to true"
     ) as failed:
-        stack(parameters={"Cidr": "10.1.0.0/16"})
+        stack(**b)
     assert not failed.value.result["changed"] and len(failed.value.result["refused_changes"]) == 1
+    assert stack(**b, allow_replacement=True)["changed"]
+    own = [{"Name": "tag:handson:cluster", "Values": ["shop"]}, {"Name": "description", "Values": ["before", "after"]}]
+    (found,) = aws("ec2").describe_security_groups(Filters=own)["SecurityGroups"]
+    assert found["Description"] == "after"
+
+
+def test_a_subnet_is_not_moved_to_another_zone(aws):
+    assert stack(**CHOOSE, parameters={"One": "ap-southeast-1b"})["stack"]["parameters"]["Two"] == "ap-southeast-1a"
+    with pytest.raises(Failed, match="- Replace First.*\n.*First can't be replaced"):
+        stack(**CHOOSE, parameters={"One": "ap-southeast-1c"}, allow_replacement=True)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_vpc_is_not_replaced(read, allowed):
+    stack()
     before = read()["Outputs"]
-    assert stack(parameters={"Cidr": "10.1.0.0/16"}, allow_replacement=True)["changed"]
-    assert read()["Outputs"] != before
+    with pytest.raises(Failed, match="- Replace Vpc.*\n.*Vpc can't be replaced.*--limit HOST.*anew") as failed:
+        stack(parameters={"Cidr": "10.1.0.0/16"}, allow_replacement=allowed)
+    assert "allow_replacement" not in failed.value.result["msg"] and not failed.value.result["changed"]
+    assert read()["Outputs"] == before
+
+
+def test_a_living_stack_keeps_its_zones_without_a_look(aws):
+    with recorded() as calls:
+        foreseen = stack(check=True, **CHOOSE)
+        made = stack(**CHOOSE)
+    assert operations(calls).count("DescribeAvailabilityZones") == 2
+    chosen = {"Cidr": "10.0.0.0/16", "One": "ap-southeast-1a", "Two": "ap-southeast-1b"}
+    assert foreseen["stack"]["parameters"] == made["stack"]["parameters"] == chosen
+    with recorded() as calls:
+        assert not stack(**CHOOSE, parameters={"One": "", "Two": None})["changed"]
+    assert operations(calls) == ["DescribeStacks", "GetTemplate"]
+    with recorded() as calls:
+        assert stack(**CHOOSE, tags={"team": "vets"})["stack"]["parameters"] == chosen
+    assert "DescribeAvailabilityZones" not in operations(calls)
+    assert {"ParameterKey": "One", "UsePreviousValue": True} in dict(calls)["CreateChangeSet"]["Parameters"]
 
 
 # --- on a CloudFormation in every state -------------------------------------------------------------------------------
@@ -168,6 +218,16 @@ def test_secrets_are_shown_nowhere(fake):
     ]
 
 
+def test_no_option_gets_into_the_system_log(fake, monkeypatch):
+    logged = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda self, message, log_args=None: logged.append(message))
+    with fake.answering():
+        # a task always brings _ansible_no_log
+        made = stack(parameters={"Password": "s3cr3t-value"}, _ansible_no_log=False)
+        assert made["changed"] and made["stack"]["parameters"] == DEFAULTS and made["diff"]["after"]
+        assert not logged
+
+
 @pytest.mark.parametrize("lost", ["CreateStack", "CreateChangeSet", "ExecuteChangeSet", "DeleteStack"])
 def test_a_lost_reply_is_no_failure(fake, lost):
     fake.lost = {lost}
@@ -241,6 +301,44 @@ def test_an_update_that_fails_names_the_first_resource_and_the_next_run_updates(
         assert stack(tags={"team": "vets"})["stack"]["status"] == "UPDATE_COMPLETE"
 
 
+def test_an_instance_that_is_stopped_and_started_is_told_of(fake):
+    fake.put("CREATE_COMPLETE", TEMPLATE, parameters=DEFAULTS)
+    target = {"Attribute": "Properties", "Name": "UserData", "RequiresRecreation": "Conditionally"}
+    row = {"Action": "Modify", "LogicalResourceId": "Box", "ResourceType": "AWS::EC2::Instance"}
+    row |= {"Replacement": "Conditional", "Details": [{"Target": target, "Evaluation": "Static"}]}
+    fake.changes = [{"ResourceChange": row}]
+    with fake.answering():
+        updated = stack(template_body=GATEWAY)
+    told = "the user data of Box changes, for which the instance is stopped and started"
+    assert updated["changed"] and told in updated["events"]
+    assert [w for w in updated["warnings"] if told in str(w)]
+
+
+def test_a_new_stack_in_place_of_one_that_never_came_up_gets_zones_anew(fake):
+    fake.put("ROLLBACK_COMPLETE", ZONES, parameters={"Cidr": "10.0.0.0/16", "One": "c", "Two": "d"})
+    zones = {"AvailabilityZones": [{"ZoneName": "b"}, {"ZoneName": "a"}]}
+    with fake.answering(), recorded(DescribeAvailabilityZones=lambda real, _parameters: zones):
+        made = stack(**CHOOSE)
+    assert made["stack"]["parameters"] == {"Cidr": "10.0.0.0/16", "One": "a", "Two": "b"}
+
+
+def test_an_empty_zone_of_a_living_stack_is_kept(fake):
+    fake.put("CREATE_COMPLETE", ZONES, parameters={"Cidr": "10.0.0.0/16", "One": "", "Two": ""})
+    with fake.answering() as calls:
+        assert not stack(**CHOOSE, parameters={"One": ""})["changed"]
+        assert stack(**CHOOSE, tags={"team": "vets"})["changed"]
+    assert {"ParameterKey": "One", "UsePreviousValue": True} in dict(calls)["CreateChangeSet"]["Parameters"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_too_few_zones_before_anything_is_written(fake, check):
+    zones = {"AvailabilityZones": [{"ZoneName": "a"}]}
+    with fake.answering() as calls, recorded(DescribeAvailabilityZones=lambda real, _parameters: zones):
+        with pytest.raises(Failed, match="network_availability_zones"):
+            stack(check, **CHOOSE)
+    assert writes(calls) == []
+
+
 @pytest.mark.parametrize(
     "status, coming, made_anew",
     [
@@ -251,7 +349,6 @@ def test_an_update_that_fails_names_the_first_resource_and_the_next_run_updates(
         ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", [step("UPDATE_COMPLETE")], False),
         ("UPDATE_ROLLBACK_IN_PROGRESS", [step("UPDATE_ROLLBACK_COMPLETE")], False),
         ("DELETE_IN_PROGRESS", [step("DELETE_COMPLETE")], True),
-        ("DELETE_IN_PROGRESS", [step("DELETE_FAILED")], True),
     ],
 )
 def test_what_a_killed_run_left_under_way_is_waited_out(fake, status, coming, made_anew):
@@ -266,15 +363,40 @@ def test_what_a_killed_run_left_under_way_is_waited_out(fake, status, coming, ma
 
 
 @pytest.mark.parametrize(
-    "status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"]
+    "status, coming",
+    [
+        ("CREATE_FAILED", []),
+        ("DELETE_FAILED", []),
+        ("DELETE_IN_PROGRESS", [step("DELETE_FAILED")]),
+        ("CREATE_IN_PROGRESS", [step("CREATE_FAILED")]),
+    ],
 )
-def test_what_can_only_be_deleted_is_made_anew(fake, status):
+def test_what_may_still_hold_something_is_not_made_anew_unasked(fake, status, coming):
+    fake.put(status, TEMPLATE, coming)
+    with fake.answering() as calls:
+        for check in (False, True):
+            with pytest.raises(Failed, match="_FAILED: it can .*Nothing was touched.*--limit HOST.*allow_replacement"):
+                stack(check)
+    assert writes(calls) == []
+
+
+@pytest.mark.parametrize(
+    "status, options",
+    [
+        ("ROLLBACK_COMPLETE", {}),
+        ("ROLLBACK_FAILED", {}),
+        ("REVIEW_IN_PROGRESS", {}),
+        ("CREATE_FAILED", {"allow_replacement": True}),
+        ("DELETE_FAILED", {"allow_replacement": True}),
+    ],
+)
+def test_what_can_only_be_deleted_is_made_anew(fake, status, options):
     fake.put(status, TEMPLATE, parameters={"Cidr": "1.2.3.4/16"})
     before = fake.stack["StackId"]
     with fake.answering() as calls:
-        foreseen = stack(check=True)
+        foreseen = stack(check=True, **options)
         assert foreseen["changed"] and writes(calls) == [] and "GetTemplate" not in operations(calls)
-        result = stack()
+        result = stack(**options)
     assert foreseen["diff"]["before"]["status"] == status and foreseen["diff"]["after"]["resources"]
     assert result["changed"] and result["stack"]["id"] != before and result["stack"]["status"] == "CREATE_COMPLETE"
     assert f"the stack shop is in {status}: it is deleted and made anew" in result["events"]
@@ -377,6 +499,7 @@ def test_time_is_over(fake):
     [
         ({"template_body": "a: b"}, "no section Resources"),
         ({"parameters": {"Cdir": "a"}}, "no parameter Cdir. It has: Cidr, Names, Password."),
+        ({"zone_parameters": ["Zone"]}, "no parameter Zone. It has"),
         ({"template_body": "Parameters: {P: {Type: String}}\nResources: {A: {Type: T}}"}, "P has no default"),
     ],
 )

@@ -177,10 +177,102 @@ def test_a_cluster_that_is_not_there_or_foreign_refuses_nothing(aws, read, task_
     assert read()
 
 
-def test_only_refuse_makes_no_cluster(aws, read):
-    with pytest.raises(Failed, match="only_refuse.*state"):
-        run("ecs_cluster", **OPTIONS, only_refuse=True)
+@pytest.mark.parametrize("option", ["only_refuse", "only_empty"])
+def test_what_goes_with_absent_alone_makes_no_cluster(aws, read, option):
+    with pytest.raises(Failed, match=f"{option}.*state"):
+        run("ecs_cluster", **OPTIONS, **{option: True})
     assert read() is None
+
+
+# --- only_empty: before somebody else deletes the cluster, such as CloudFormation
+
+EMPTY = {**ABSENT, "only_empty": True}
+WRITES = {"StopTask", "DeregisterContainerInstance", "PutClusterCapacityProviders", "DeleteCluster"}
+
+
+def agents(connected):
+    """Answer DescribeContainerInstances so that these EC2 instances' agents are connected, and no others."""
+
+    def answer(real, parameters):
+        reply = real()
+        rows = [r | {"agentConnected": r["ec2InstanceId"] in connected} for r in reply["containerInstances"]]
+        return reply | {"containerInstances": rows}
+
+    return answer
+
+
+def test_a_cluster_is_emptied_and_stays(aws, read, instance, task_definition):
+    run("ecs_cluster", **OPTIONS)
+    lives, cut = instance(), instance()
+    task = aws("ecs").run_task(cluster=NAME, taskDefinition=task_definition)["tasks"][0]["taskArn"]
+    with recorded(DescribeContainerInstances=agents({lives})) as calls:
+        foreseen = run("ecs_cluster", check=True, **EMPTY)
+    assert not WRITES & set(operations(calls)), "check mode wrote"
+    with recorded(DescribeContainerInstances=agents({lives})) as calls:
+        done = run("ecs_cluster", **EMPTY)
+    assert foreseen["changed"] and done["changed"] and foreseen["diff"] == done["diff"]
+    assert done["stopped_tasks"] == foreseen["stopped_tasks"] == [task]
+    (gone,) = done["deregistered_instances"]
+    assert dict(calls)["DeregisterContainerInstance"]["containerInstance"] == gone and gone != cut
+    assert WRITES & set(operations(calls)) == {"StopTask", "DeregisterContainerInstance"}
+    left = aws("ecs").list_container_instances(cluster=NAME)["containerInstanceArns"]
+    (row,) = aws("ecs").describe_container_instances(cluster=NAME, containerInstances=left)["containerInstances"]
+    assert row["ec2InstanceId"] == lives, "one whose agent is connected goes with its EC2 instance"
+    assert read()
+    with recorded(DescribeContainerInstances=agents({lives})) as calls:
+        again = run("ecs_cluster", **EMPTY)
+    assert not again["changed"] and again["stopped_tasks"] == again["deregistered_instances"] == []
+    assert not WRITES & set(operations(calls))
+
+
+def test_emptying_deregisters_what_its_ec2_instance_left(aws, instance):
+    run("ecs_cluster", **OPTIONS)
+    ec2_id = instance()
+    aws("ec2").terminate_instances(InstanceIds=[ec2_id])
+    arns = aws("ecs").list_container_instances(cluster=NAME)["containerInstanceArns"]
+    with recorded(DescribeContainerInstances=agents({ec2_id})):
+        assert run("ecs_cluster", **EMPTY)["deregistered_instances"] == arns
+
+
+def test_emptying_waits_until_the_tasks_have_let_go(read, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    run("ecs_cluster", **OPTIONS)
+    states = ["DEPROVISIONING", "DEPROVISIONING", "STOPPED"]
+
+    def stopped_ones(real, parameters):
+        return {"taskArns": ["arn:task"] if parameters["desiredStatus"] == "STOPPED" else []}
+
+    def described(real, parameters):
+        return {"tasks": [{"taskArn": "arn:task", "lastStatus": states.pop(0)}], "failures": []}
+
+    with recorded(ListTasks=stopped_ones, DescribeTasks=described):
+        assert not run("ecs_cluster", **EMPTY)["changed"], "somebody else stopped it"
+    assert states == [] and read()
+    with recorded(ListTasks=stopped_ones, DescribeTasks=lambda *_: states.append("STOPPING") or described(*_)):
+        with pytest.raises(Failed, match="stopped tasks to end"):
+            run("ecs_cluster", **EMPTY, delete_timeout=0)
+
+
+def test_nothing_is_emptied_where_services_are(aws, read, service, instance, task_definition):
+    instance()
+    aws("ecs").run_task(cluster=NAME, taskDefinition=task_definition)
+    with recorded() as calls, pytest.raises(Failed, match="services vets.*teardown_service.yml"):
+        run("ecs_cluster", **EMPTY)
+    assert operations(calls) == ["DescribeClusters", "ListServices", "DescribeServices"]
+    checked = run("ecs_cluster", check=True, **EMPTY)
+    assert checked["changed"] and "services vets" in said(checked)
+
+
+def test_a_cluster_that_is_not_there_or_foreign_is_not_emptied(aws, read, instance, task_definition):
+    with recorded() as calls:
+        assert not run("ecs_cluster", **EMPTY)["changed"]
+    assert operations(calls) == ["DescribeClusters"]
+    aws("ecs").create_cluster(clusterName=NAME)
+    instance()
+    aws("ecs").run_task(cluster=NAME, taskDefinition=task_definition)
+    with recorded() as calls:
+        assert not run("ecs_cluster", **EMPTY)["changed"]
+    assert operations(calls) == ["DescribeClusters"] and read()
 
 
 def test_tasks_without_a_service_are_stopped(aws, read, instance, task_definition):

@@ -103,6 +103,67 @@ def test_a_taken_priority_is_refused(aws, account):
         run("listener_rule", **OPTIONS, priority="1", paths=["/api/*"])
 
 
+def test_a_priority_that_another_service_of_ours_has_names_it_and_the_way(aws, account):
+    aws("elbv2").create_rule(
+        ListenerArn=account["listener"],
+        Priority=1,
+        Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/x"]}}],
+        Actions=[{"Type": "forward", "TargetGroupArn": account["other-target"]}],
+        Tags=[{"Key": k, "Value": v} for k, v in {**OWNER, "handson:service": "vets"}.items()],
+    )
+    said = "Priority 1 .* is taken by the rule of the service 'vets' of the same cluster.*give 'vets' a free number first"
+    with pytest.raises(Failed, match=said):
+        run("listener_rule", **OPTIONS, priority="1", paths=["/api/*"])
+
+
+@pytest.fixture
+def by_hand(aws, account):
+    """Make a rule that forwards to our target group, beside the module."""
+
+    def by_hand(priority, tags=()):
+        aws("elbv2").create_rule(
+            ListenerArn=account["listener"],
+            Priority=priority,
+            Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": [f"/{priority}"]}}],
+            Actions=[{"Type": "forward", "TargetGroupArn": account["petclinic-rest-target"]}],
+            Tags=[{"Key": k, "Value": v} for k, v in {"made": "by hand", **dict(tags)}.items()],
+        )
+
+    return by_hand
+
+
+def test_every_rule_that_forwards_to_the_target_group_goes(aws, account, by_hand, rule):
+    by_hand(1)  # stands before ours, and must not be taken for it
+    as_rule = {**OPTIONS, "priority": "5", "paths": ["/5"]}
+    by_hand(5, tags=OWNER)
+    assert not run("listener_rule", **as_rule)["changed"]
+    by_hand(7)
+    assert run("listener_rule", check=True, **as_rule, state="absent")["changed"] and rule()
+    assert run("listener_rule", **as_rule, state="absent")["changed"] and rule() is None
+    assert not run("listener_rule", **as_rule, state="absent")["changed"]
+    aws("elbv2").delete_target_group(TargetGroupArn=account["petclinic-rest-target"])  # refused while in use
+
+
+def test_rules_that_nobody_tagged_stay(by_hand, rule):
+    by_hand(1), by_hand(2)
+    assert run("listener_rule", **AS_RULE, state="absent")["foreign"] and rule()
+
+
+def test_a_target_group_of_an_earlier_vpc_is_refused_with_the_way_out(aws, account, default_action):
+    elbv2 = aws("elbv2")
+    elbv2.delete_target_group(TargetGroupArn=account["petclinic-rest-target"])
+    vpc = aws("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    tags = [{"Key": k, "Value": v} for k, v in OWNER.items()]
+    elbv2.create_target_group(Name="petclinic-rest-target", Protocol="HTTP", Port=80, VpcId=vpc, Tags=tags)
+    for options in (OPTIONS, AS_RULE):
+        for check in (True, False):
+            with recorded() as calls, pytest.raises(Failed, match=f"is in {vpc}, .*playbooks/teardown_service.yml"):
+                run("listener_rule", check=check, **options)
+            assert all(name.startswith("Describe") for name in operations(calls))
+    assert default_action()["Type"] == "fixed-response"
+    assert not run("listener_rule", **OPTIONS, state="absent")["changed"]
+
+
 def test_an_empty_account_is_known_after_apply(aws):
     assert run("listener_rule", check=True, **OPTIONS)["changed"]
     with pytest.raises(Failed, match="playbooks/load_balancer.yml"):

@@ -7,6 +7,7 @@ from account import inventory, listener, load_balancer, security_group, service,
 from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import NO_SERVICE
 from site_names import CLUSTER, SERVICE
 
+INSIGHTS = f"log group /aws/ecs/containerinsights/{CLUSTER}/performance"
 TASK, SVC, GROUP = "task definition petclinic-rest-task", f"service {SERVICE}", "target group petclinic-rest-target"
 CONTAINER = f"{TASK}: containers.petclinic-rest-app"
 TEMPLATE, SCALING = "launch template petclinic-rest-ecs-instances", "auto scaling group petclinic-rest-ecs-instances"
@@ -25,7 +26,10 @@ ROUNDS = (
         ({"task_definition_log_retention_days": 7}, ["log group /ecs/petclinic-rest-task: retention_days"]),
         ({"registry_keep_images": 5}, ["ECR repository petclinic-rest: keep_images"]),
         ({"load_balancer_idle_timeout": 120}, ["load balancer petclinic-rest-alb: idle_timeout"]),
-        ({"cluster_container_insights": "enabled"}, [f"cluster {CLUSTER}: container_insights"]),
+        (
+            {"cluster_container_insights": "enabled"},
+            [f"cluster {CLUSTER}: container_insights", *(f"{INSIGHTS}: {o}" for o in ("name", "retention_days", "tags"))],
+        ),
     ),
     (
         ({"task_definition_environment": {"SPRING_PROFILES_ACTIVE": "mysql"}}, [f"{CONTAINER}.environment"]),

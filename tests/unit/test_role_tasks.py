@@ -26,6 +26,32 @@ def test_what_services_stand_on_refuses_to_go_before_them(role):
     assert first["when"] == "not ansible_check_mode"
 
 
+def test_a_stack_goes_after_its_cluster_was_emptied():
+    first, then = tasks("cluster_stack", "absent.yml")
+    assert first["handson.ecs.ecs_cluster"] == {
+        "name": "{{ cluster_name }}",
+        "state": "absent",
+        "only_empty": True,
+        "owner": "{{ stack_cluster_owner }}",
+    }
+    assert first["when"] == "not ansible_check_mode"
+    assert "handson.ecs.cloudformation_stack" in then
+
+
+def test_the_log_group_of_container_insights_is_taken_over_only_with_a_cluster_of_ours():
+    (keep,) = tasks("cluster", "insights.yml")
+    gone, group = tasks("cluster", "absent.yml")
+    assert "owner" not in keep["handson.ecs.log_group"], "AWS makes it, without tags"
+    assert "stack_cluster_owner" in keep["handson.ecs.log_group"]["tags"]
+    assert keep["when"] == "cluster_container_insights != 'disabled'"
+    *_, cluster, last = tasks("cluster", "present.yml")
+    assert "handson.ecs.ecs_cluster" in cluster, "refused where it is somebody else's"
+    assert last["ansible.builtin.import_tasks"] == "insights.yml"
+    assert "owner" not in group["handson.ecs.log_group"]
+    assert group["handson.ecs.log_group"]["name"] == keep["handson.ecs.log_group"]["name"]
+    assert group["when"] == f"not {gone['register']}.foreign | default(false)"
+
+
 def test_tasks_that_were_run_once_stop_before_their_definition_goes():
     first = tasks("task_definition", "absent.yml")[0]["handson.ecs.ecs_run_task"]
     assert first["state"] == "absent" and first["owner"] == "{{ stack_service_owner }}"

@@ -35,7 +35,7 @@ REFUSED = (
     "privileged",
 )
 #: The same inside of `linux_parameters`.
-REFUSED_LINUX = ("devices", "max_swap", "shared_memory_size", "swappiness", "tmpfs")
+REFUSED_LINUX = ("devices", "max_swap", "shared_memory_size", "swappiness")
 LOG_DRIVERS = ("awslogs", "splunk", "awsfirelens")
 #: Parameters of a volume that need an instance.
 REFUSED_VOLUMES = ("docker_volume_configuration", "fsx_windows_file_server_volume_configuration")
@@ -148,8 +148,9 @@ def on_fargate(host: Host) -> bool:
 def check_living_service(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
     """Check that the service does not run on instances now.
 
-    UpdateService takes no launch type, and ModifyTargetGroup no target type. The modules refuse both as well, but by
-    then the cluster may have lost the instances that the living service runs on.
+    UpdateService takes no launch type (it may move a service to the capacity provider FARGATE, which this collection
+    does not do), and ModifyTargetGroup no target type. The modules refuse both as well, but by then the cluster may
+    have lost the instances that the living service runs on.
     """
     for living in facts.get("services") or []:
         here = (living["cluster"], living["service"]) == (host.text("cluster_name"), host.text("service_name"))
@@ -157,7 +158,8 @@ def check_living_service(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault
             by = f"with launch type {living['launch_type']}" if living["launch_type"] else "by a capacity provider"
             yield host.fault(
                 "task_definition_launch_type",
-                f"The service stands already, {by}, and AWS can change neither that nor its target group's type.",
+                f"The service stands already, {by}. This can't be changed on a living service, nor can its target "
+                "group's type.",
                 f"Take it away, then run again: ansible-playbook playbooks/teardown_service.yml --limit {host.name} "
                 "(with the same inventories). It serves nobody in between.",
             )

@@ -13,6 +13,7 @@ from typing import Iterator
 
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of, truthy
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.instance_types import Asked, instance_type
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.task_definition import check_retention
 
 #: The snapshot of the ECS-optimized Amazon Linux 2023 image; EC2 refuses a smaller root volume.
 IMAGE_GIB = 30
@@ -25,6 +26,7 @@ USER_DATA_BYTES = 15 * 1024
 def check_cluster(host: Host) -> Iterator[Fault]:
     """Check what belongs to the cluster itself and its key pair."""
     yield from one_of(host, "cluster_container_insights", ("disabled", "enabled", "enhanced"), "Container Insights")
+    yield from check_retention(host, "cluster_insights_retention_days")
     yield from one_of(host, "key_pair_type", ("ed25519", "rsa"), "The type of a key pair")
     if "key_pair_private_key_file" in host.values and not host.text("key_pair_private_key_file"):
         yield host.fault("key_pair_private_key_file", "The private key has no place to go.", "Name a file.", value="")

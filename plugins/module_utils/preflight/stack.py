@@ -39,15 +39,15 @@ def check_made_by(host: Host) -> Iterator[Fault]:
     if problem and "cluster_stack_name" not in host.broken:
         yield host.fault("cluster_stack_name", problem, "Set cluster_stack_name to another name.")
     yield from in_range(host, "cluster_stack_wait_timeout", 1, None, "A number of seconds")
-    if host.text("network_mode") != "create":
-        yield host.fault(
-            "network_mode", "A stack makes a VPC of its own.", "Leave it out, or set cluster_made_by to roles."
-        )
     template = host.text("cluster_stack_template")
     if template:
         if not os.path.isfile(template):
             yield host.fault("cluster_stack_template", "There is no such file.", "Write its whole path.")
         return
+    if host.text("network_mode") != "create":
+        yield host.fault(
+            "network_mode", "A stack makes a VPC of its own.", "Leave it out, or set cluster_made_by to roles."
+        )
     for variable, (nothing, what) in ONLY_ROLES.items():
         value = host.values.get(variable, nothing)
         asked = truthy(value) if isinstance(nothing, bool) else value not in (nothing, None, "")
@@ -56,6 +56,11 @@ def check_made_by(host: Host) -> Iterator[Fault]:
                 variable,
                 f"The stack's template has no place for {what}.",
                 "Leave it out, set cluster_made_by to roles, or name a template of your own in cluster_stack_template.",
+            )
+    for variable, what in (("security_groups_ssh_cidrs", "SSH is closed"), ("key_pair_name", "instances have no key")):
+        if variable in host.given and host.values.get(variable):
+            yield host.fault(
+                variable, f"It changes nothing here: in a cluster that a stack makes, {what}.", "Leave it out.", warning=True
             )
     if host.text("load_balancer_ip_address_type") not in ("", "ipv4"):
         yield host.fault("load_balancer_ip_address_type", "The stack's VPC has IPv4 alone.", "Set it to ipv4.")

@@ -85,6 +85,18 @@ def reserved(host: Host) -> tuple[int, int]:
     return cpu, memory
 
 
+def check_retention(host: Host, variable: str) -> Iterator[Fault]:
+    """Check the days that a log group keeps its events."""
+    days = host.number(variable)
+    if variable in host.values and variable not in host.broken and days not in RETENTION_DAYS:
+        nearest = min(RETENTION_DAYS, key=lambda d: abs(d - days)) if days is not None else 30
+        yield host.fault(
+            variable,
+            f"CloudWatch Logs keeps events for {', '.join(map(str, RETENTION_DAYS))} days.",
+            f"Set it to one of these, such as {nearest}.",
+        )
+
+
 def check_task_definition(host: Host) -> Iterator[Fault]:
     """Check everything that RegisterTaskDefinition would refuse."""
     yield from one_of(host, "task_definition_launch_type", ("EC2", "FARGATE"), "The launch type")
@@ -106,14 +118,7 @@ def check_task_definition(host: Host) -> Iterator[Fault]:
             "The stop timeout in seconds",
         )
     yield from in_range(host, "task_definition_run_count", 1, 10, "The number of tasks that one RunTask starts")
-    days = host.number("task_definition_log_retention_days")
-    if "task_definition_log_retention_days" in host.values and days not in RETENTION_DAYS:
-        nearest = min(RETENTION_DAYS, key=lambda d: abs(d - days)) if days is not None else 30
-        yield host.fault(
-            "task_definition_log_retention_days",
-            f"CloudWatch Logs keeps events for {', '.join(map(str, RETENTION_DAYS))} days.",
-            f"Set it to one of these, such as {nearest}.",
-        )
+    yield from check_retention(host, "task_definition_log_retention_days")
     names = [c["name"] for c in containers(host)]
     for name in sorted({n for n in names if names.count(n) > 1}):
         yield host.fault(

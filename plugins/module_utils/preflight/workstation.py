@@ -27,10 +27,13 @@ from ansible_collections.handson.ecs.plugins.module_utils.preflight.network impo
 
 #: The snapshot of the Amazon Linux 2023 image has 8 GiB; two JDKs, Docker and a build's cache want twice as much.
 IMAGE_GIB, ENOUGH_GIB = 8, 16
-#: A shorter time could end before the first start has set everything up.
+#: A shorter time could end before anybody has got in after a start.
 LEAST_IDLE_MINUTES, MOST_IDLE_MINUTES = 5, 20160
 #: What a URL of a repository is made of. It becomes a word of a shell script, so no quotes and no spaces.
 REPOSITORY_URL = r"https://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~-]+)+"
+#: All that check_unique reads of a workstation, and so all that is read of one that the run does not deploy: its
+#: workstation_cidrs, for instance, would ask workstation_address_url for an address that nobody needs.
+LOOKED_UP = ("aws_account_id", "aws_region", "workstation_name", "workstation_key_name")
 AMAZON_LINUX = "/aws/service/ami-amazon-linux-latest/al2023-ami-"
 
 

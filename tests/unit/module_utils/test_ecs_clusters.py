@@ -68,6 +68,37 @@ def test_left_behind(ec2_id, states, left):
         assert ecs_clusters.left_behind(rows, states) == (["arn:ci/1"] if left else [])
 
 
+@pytest.mark.parametrize(
+    ("ec2_id", "connected", "states", "cut"),
+    [
+        ("i-1", True, {"i-1": "running"}, False),
+        ("i-1", True, {"i-1": "terminated"}, True),
+        ("i-1", True, {}, True),
+        ("i-1", False, {"i-1": "running"}, True),
+        ("i-1", False, {}, True),
+        ("mi-1", False, {}, False),
+        (None, False, {}, False),
+    ],
+)
+def test_cut_off(ec2_id, connected, states, cut):
+    rows = [instance(ec2InstanceId=ec2_id, agentConnected=connected)]
+    assert ecs_clusters.cut_off(rows, states) == (["arn:ci/1"] if cut else [])
+
+
+@pytest.mark.parametrize(
+    ("status", "container_instance", "going"),
+    [
+        ("STOPPED", None, False),
+        ("DEPROVISIONING", None, True),
+        ("STOPPING", "arn:ci/1", True),
+        ("RUNNING", "arn:ci/2", False),
+    ],
+)
+def test_still_going(status, container_instance, going):
+    task = {"taskArn": "t", "lastStatus": status, "containerInstanceArn": container_instance}
+    assert ecs_clusters.still_going([task], ["arn:ci/2"]) == (["t"] if going else [])
+
+
 def test_without_service():
     tasks = [
         {"taskArn": "1", "group": "service:vets"},

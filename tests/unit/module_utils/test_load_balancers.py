@@ -125,3 +125,18 @@ def test_conditions_in_their_old_form_and_any_order():
 def test_held_conditions_leave_room_for_the_header(paths, hosts, kept):
     assert tuple(lb.held_conditions(paths, hosts).values()) == kept
     assert sum(map(len, kept)) < lb.MAX_CONDITION_VALUES
+
+
+@pytest.mark.parametrize(
+    ("tags", "owner", "service"),
+    [
+        ({"handson:cluster": "c", "handson:service": "vets"}, {"handson:cluster": "c", "handson:service": "api"}, "vets"),
+        ({"handson:cluster": "c", "handson:service": "api"}, {"handson:cluster": "c", "handson:service": "api"}, None),
+        ({"handson:cluster": "d", "handson:service": "vets"}, {"handson:cluster": "c", "handson:service": "api"}, None),
+        ({"handson:cluster": "c"}, {"handson:cluster": "c", "handson:service": "api"}, None),
+        ({"handson:service": "vets"}, {}, None),
+        ({}, {"handson:cluster": "c"}, None),
+    ],
+)
+def test_service_beside(tags, owner, service):
+    assert lb.service_beside(tags, owner) == service

@@ -79,7 +79,7 @@ def test_what_failed_first(events, resource):
         ("ROLLBACK_COMPLETE", "creation.*makes it anew"),
         ("UPDATE_ROLLBACK_COMPLETE", "update.*as it was before"),
         ("UPDATE_ROLLBACK_FAILED", "update.*--resources-to-skip Vpc"),
-        ("DELETE_FAILED", "deletion.*--retain-resources Vpc"),
+        ("DELETE_FAILED", "deletion.*teardown playbook.*--retain-resources Vpc"),
     ],
 )
 def test_every_failure_has_a_way_out(status, said):

@@ -181,6 +181,26 @@ def test_what_is_not_named_keeps_its_previous_value_where_it_has_one():
     ]
 
 
+@pytest.mark.parametrize(
+    "given, zones, chosen",
+    [
+        ({}, "abc", {"One": "a", "Two": "b"}),
+        ({"One": "c"}, "abc", {"One": "c", "Two": "a"}),
+        ({"Two": "a", "Other": "b"}, "abc", {"One": "b", "Two": "a", "Other": "b"}),
+        ({"One": "x", "Two": "x"}, "", {"One": "x", "Two": "x"}),
+    ],
+)
+def test_each_zone_parameter_gets_a_zone_of_its_own(given, zones, chosen):
+    assert stacks.with_zones(given, ["One", "Two"], zones) == chosen
+
+
+def test_too_few_zones():
+    with pytest.raises(ResourceError, match=r"offers 1 .*\(a\).* 2 for One, Two.*network_availability_zones.*region"):
+        stacks.with_zones({}, ["One", "Two"], ["a"])
+    with pytest.raises(ResourceError, match="1 for Two"):
+        stacks.with_zones({"One": "a"}, ["One", "Two"], ["a"])
+
+
 # --- stacks and differences -------------------------------------------------------------------------------------------
 
 
@@ -250,7 +270,7 @@ def test_every_state_is_provided_for():
 
     client = boto3.client("cloudformation", region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-")
     shape = client.meta.service_model.operation_model("DescribeStacks").output_shape.members["Stacks"].member
-    known = stacks.UPDATABLE | stacks.REMADE | stacks.ROLLED_BACK_FIRST | {"DELETE_COMPLETE"}
+    known = stacks.UPDATABLE | stacks.REMADE | stacks.HELD | stacks.ROLLED_BACK_FIRST | {"DELETE_COMPLETE"}
     rest = {s for s in shape.members["StackStatus"].enum if s not in known and not stacks.in_progress(s)}
     assert rest == {"IMPORT_ROLLBACK_FAILED"}  # refused
 
@@ -309,6 +329,58 @@ def test_what_is_lost(changes, lost):
     unknown = {"UpdatePolicy": {"AutoScalingReplacingUpdate": {"WillReplace": {"Ref": "P"}}}}
     text = template(Group={}, Replacing=replacing, Unknown=unknown)
     assert [line.split(" (")[0].split()[-1] for line in stacks.destructive(changes, text)] == lost
+
+
+NAMES = detail("DirectModification", name="GroupName", evaluation="Static")
+GUESSED = detail("DirectModification", name="GroupName")
+SECURITY = "AWS::EC2::SecurityGroup"
+
+
+@pytest.mark.parametrize(
+    "changes, names",
+    [
+        ([change("Vpc", "True", kind="AWS::EC2::VPC")], ["Vpc"]),
+        ([change("Vpc", kind="AWS::EC2::VPC")], []),
+        ([change("Vpc", action="Remove", kind="AWS::EC2::VPC")], []),
+        ([change("Named", "True", kind=SECURITY)], ["Named"]),
+        ([change("Named", kind=SECURITY)], []),
+        ([change("Named", action="Remove", kind=SECURITY)], []),
+        ([change("Named", "True")], []),
+        ([change("Plain", "True", kind=SECURITY)], []),
+        ([change("Nameless", "True", kind=SECURITY)], []),
+        # another name makes room for another thing, but not a name that is only maybe another one
+        ([change("Named", "True", NAMES, kind=SECURITY)], []),
+        ([change("Named", "True", GUESSED, kind=SECURITY)], ["Named"]),
+        # what goes with the VPC
+        ([change("Vpc", "True", kind="T"), change("Named", "Conditional", REF, kind=SECURITY)], ["Named"]),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_replaced(changes, names):
+    text = template(
+        Named={"Properties": {"GroupName": {"Ref": "Name"}}},
+        Nameless={"Properties": {"GroupName": {"Ref": "AWS::NoValue"}}},
+        Plain={"Properties": {"GroupDescription": "x"}},
+    )
+    assert stacks.irreplaceable(changes, text) == names
+
+
+TO_VPC = detail("ResourceReference", "Vpc", "UserData")
+DATA = detail("DirectModification", name="UserData", recreation="Conditionally", evaluation="Static")
+INSTANCE = "AWS::EC2::Instance"
+
+
+@pytest.mark.parametrize(
+    "changes, names",
+    [
+        ([change("Box", "Conditional", DATA, kind=INSTANCE)], ["Box"]),
+        ([change("Box", "True", DATA, kind=INSTANCE)], []),
+        ([change("Box", "Conditional", DATA)], []),
+        ([change("Box", "False", detail("DirectModification", name="Tags"), kind=INSTANCE)], []),
+        ([change("Vpc"), change("Box", "Conditional", TO_VPC, kind=INSTANCE)], []),
+    ],
+)  # fmt: skip
+def test_what_is_stopped_and_started(changes, names):
+    assert stacks.restarted(changes, template()) == names
 
 
 def test_what_a_change_set_will_do():

@@ -42,6 +42,7 @@ CLUSTER = {
     "network_subnet_cidrs": ["10.0.0.0/24", "10.0.1.0/24"],
     "network_availability_zones": [],
     "cluster_container_insights": "disabled",
+    "cluster_insights_retention_days": 30,
     "cluster_made_by": "roles",
     "instances_state": "present",
     "instances_name": "petclinic-rest-ecs-instances",

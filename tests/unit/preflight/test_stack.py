@@ -52,7 +52,7 @@ def test_what_the_stack_can_not_be(values, says):
         {"load_balancer_deletion_protection": False, "instances_agent_config": {}, "load_balancer_certificate_arn": ""},
         {"security_groups_load_balancer_cidrs": ["192.0.2.0/24"]},
         {"network_availability_zones": ["ap-southeast-1a", "ap-southeast-1b"]},
-        {"cluster_stack_template": __file__, "instances_user_data": "of my own template"},
+        {"cluster_stack_template": __file__, "instances_user_data": "of my own template", "network_mode": "existing"},
     ],
 )
 def test_what_it_can_be(values):
@@ -74,3 +74,9 @@ def test_a_cluster_stays_what_it_was_made_by(made_by, facts, faulty):
     found = list(stack.check_made_as_before(cluster(cluster_made_by=made_by), facts))
     assert seen(found) == (["cluster_made_by"] if faulty else [])
     assert all("teardown.yml" in f.remedy for f in found)
+
+
+def test_what_changes_nothing_in_a_stack():
+    found = list(stack.check_made_by(by_stack(security_groups_ssh_cidrs=["192.0.2.1/32"], key_pair_name="mine")))
+    assert seen(found) == ["key_pair_name?", "security_groups_ssh_cidrs?"]
+    assert not list(stack.check_made_by(by_stack(security_groups_ssh_cidrs=[])))

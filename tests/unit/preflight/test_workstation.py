@@ -2,8 +2,16 @@
 """What is wrong with a workstation: by the inventory alone, and by what the account shows."""
 
 import copy
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.handson.ecs.plugins.module_utils.preflight import checks, workstation
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Host
 from unit.preflight.samples import cluster, one, seen, service
@@ -211,3 +219,67 @@ def test_the_facts_of_a_workstation_are_checked_with_all_others():
 
 def test_other_hosts_are_no_workstations():
     assert list(workstation.check_facts(cluster(), FACTS)) == []
+
+
+# --- one that the run does not deploy ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def address_url():
+    """A service that tells an address, and the list of what it was asked."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"203.0.113.9\n")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("limit", ["vet-bench", "petclinic-rest-cluster", "petclinic-bench"])
+def test_nobody_asks_for_the_address_of_one_that_is_not_deployed(limit, address_url, tmp_path):
+    url, asked = address_url
+    everywhere = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "aws_account_id": "123456789012",
+        "aws_region": "ap-southeast-1",
+        "aws_environment_extra": {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},  # nobody there: a fault of its own
+        "workstation_address_url": url,
+        "workstation_key_name": "petclinic",
+    }
+    benches = {"petclinic-bench": {}, "vet-bench": {"workstation_cidrs": ["203.0.113.7/32"]}}
+    clusters = {"petclinic-rest-cluster": {"key_pair_name": "vets"}}
+    children = {"workstations": {"hosts": benches}, "clusters": {"hosts": clusters}}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"vars": everywhere, "children": children}}))
+    keep = {"content": "{{ ansible_failed_result | to_json }}", "dest": str(tmp_path / "result.json"), "mode": "0600"}
+    tasks = [
+        {
+            "block": [{"handson.ecs.preflight": None, "run_once": True}],
+            "rescue": [{"ansible.builtin.copy": keep, "when": "ansible_failed_result is defined"}],
+        }
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    playbook = str(Path(sys.executable).parent / "ansible-playbook")
+    command = [playbook, "-i", str(tmp_path / "hosts.yml"), str(tmp_path / "play.yml"), "--limit", limit]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    environment |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "NO_PROXY": "127.0.0.1"}
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads((tmp_path / "result.json").read_text())
+    assert bool(asked) == (limit == "petclinic-bench")
+    # Its names are known none the less.
+    names = [f["variable"] for f in told["faults"] if "petclinic-bench" in f["problem"]]
+    assert names == (["workstation_key_name"] if limit == "vet-bench" else [])
+    assert {f["host"] for f in told["faults"]} == {limit}

@@ -9,7 +9,23 @@ import pytest
 from botocore.exceptions import ClientError
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
-CLUSTER = (ROLES / "cluster_stack/files/cluster.yml").read_text()
+#: The role's template with a listener, which other templates have.
+CLUSTER = (ROLES / "cluster_stack/files/cluster.yml").read_text().replace(
+    "  ECSRole:\n    Type: AWS::IAM::Role",
+    """  Listener:
+    Type: AWS::ElasticLoadBalancingV2::Listener
+    Properties:
+      LoadBalancerArn: !Ref LoadBalancer
+      Port: !Ref ListenerPort
+      Protocol: HTTP
+      DefaultActions:
+        - Type: fixed-response
+          FixedResponseConfig: { StatusCode: "404", ContentType: text/plain, MessageBody: No service here yet. }
+
+  ECSRole:
+    Type: AWS::IAM::Role""",
+    1,
+)
 NAMES = {
     "ClusterName": "demo",
     "LoadBalancerName": "demo-alb",
@@ -18,6 +34,8 @@ NAMES = {
     "InstancesName": "demo-ecs-instances",
     "InstanceRoleName": "demo-ecs-instance-role",
     "NetworkName": "demo-vpc",
+    "AvailabilityZoneOne": "ap-southeast-1a",
+    "AvailabilityZoneTwo": "ap-southeast-1b",
 }
 TAGS = [{"Key": "handson:cluster", "Value": "demo"}, {"Key": "team", "Value": "blue"}]
 

@@ -44,7 +44,7 @@ def main(argv):
     command = argv[0]
     if command == os.environ.get("FAKE_DOCKER_FAILS"):
         for number in range(30):
-            print(f"line {number} {read}")
+            print(f"line {number} {read}", flush=True)
         print(os.environ.get("FAKE_DOCKER_SAYS", "no space left on device"), file=sys.stderr)
         return 7
     images = json.loads(IMAGES.read_text()) if IMAGES.exists() else {}

@@ -9,6 +9,9 @@ INVENTORY ?= inventories/local
 # Several are laid over each other, the later one wins: INVENTORY='inventories/local inventories/fargate'.
 PLAY = $(BIN)/ansible-playbook $(addprefix -i ,$(INVENTORY))
 ENDPOINT = $(BIN)/python roles/local_endpoint/files/embedded_endpoint
+# The endpoint with containers is another one, with a folder of its own; inventories/containers says the same path.
+CONTAINERS_STATE = $(or $(HANDSON_STATE_DIR),$(CURDIR)/.handson)/containers
+CONTAINERS = $(BIN)/python roles/local_endpoint/files/container_endpoint
 # The embedded endpoint is nobody's account, so a profile that the shell exports is not for it.
 ifeq ($(firstword $(INVENTORY)),inventories/local)
 unexport AWS_PROFILE AWS_DEFAULT_PROFILE
@@ -19,9 +22,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help site check teardown stage test unit lint molecule bench env endpoint endpoint-stop clean
+.PHONY: containers containers-down
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  ARGS='…' is passed on to ansible-playbook; INVENTORY=inventories/aws runs on a real account."
 
 site: $(VENV)/.run ## from an empty account to a running service
@@ -32,6 +36,17 @@ check: $(VENV)/.run ## show what `make site` would change, and change nothing
 
 teardown: $(VENV)/.run ## take everything of ours away again; asks first, CONFIRM=true doesn't
 	$(PLAY) teardown.yml $(if $(filter true,$(CONFIRM)),-e teardown_confirm=true) $(ARGS)
+
+# Not another one: a teardown that does not ask is for these two only.
+containers containers-down: override INVENTORY = inventories/local inventories/containers
+
+containers: $(VENV)/.run ## as `make site`, with real containers in this machine's Docker
+	$(PLAY) site.yml $(ARGS)
+
+# What teardown.yml doesn't reach goes with the endpoint, so that is stopped in any case.
+containers-down: $(VENV)/.run ## take them and all that belongs to them away again
+	@status=0; $(PLAY) teardown.yml -e teardown_confirm=true $(ARGS) || status=$$?; \
+	$(CONTAINERS) stop --state-dir '$(CONTAINERS_STATE)' || status=$$?; exit $$status
 
 env: $(VENV)/.run ## print the exports that point any AWS client at the embedded endpoint
 	@$(ENDPOINT) env
@@ -59,6 +74,7 @@ bench: $(VENV)/.run ## measure first run, second run, check and teardown on a wa
 
 clean: ## stop the endpoint, remove what was installed and made here (not the keys of a real account)
 	@if [ -x $(BIN)/python ]; then $(ENDPOINT) stop; fi
+	@if [ -x $(BIN)/python ] && [ -d '$(CONTAINERS_STATE)' ]; then $(CONTAINERS) stop --state-dir '$(CONTAINERS_STATE)'; fi
 	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .handson/endpoint.log .handson/requests.jsonl
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

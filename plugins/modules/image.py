@@ -110,6 +110,7 @@ msg:
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -259,6 +260,23 @@ class Docker:
             yield environment
 
 
+@contextlib.contextmanager
+def one_at_a_time():
+    """Let no other task of this user build meanwhile: hosts that build in one run take turns.
+
+    Docker's builder without BuildKit makes a step anew where another build makes the same one at that moment. The layer
+    then carries another time, so the same folder gave another image at each run, and each run pushed it.
+    """
+    # Not truncated and no link followed: anybody may write in that folder. The lock goes with the process.
+    lock = os.path.join(tempfile.gettempdir(), f"handson-image-{os.getuid()}.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def check(module):
     """Fail on what can be known to be wrong before anything is built."""
     p = module.params
@@ -290,10 +308,11 @@ def build_and_push(module, docker, reference):
     tags = list(dict.fromkeys([p["tag"], *p["extra_tags"]]))
     before = registry.held(tags)  # first, so that a missing repository costs no build
     dockerfile = os.path.join(p["context"], p["dockerfile"])
-    docker.run(
-        f"build {reference} from {p['context']}",
-        *images.build_arguments(reference, p["context"], dockerfile, p["build_args"], p["platform"]),
-    )
+    with one_at_a_time():
+        docker.run(
+            f"build {reference} from {p['context']}",
+            *images.build_arguments(reference, p["context"], dockerfile, p["build_args"], p["platform"]),
+        )
     image = docker.image_id(reference)
     stale = [t for t in tags if t not in before or image not in before[t][1]]
     after = before

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import fcntl
 import hashlib
 import json
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -281,3 +284,22 @@ def test_wrong_values_fail_with_or_without_docker(no_docker, options, change, sa
         with pytest.raises(Failed, match=said) as e:
             run("image", check=check, **{**options, **change})
         assert "x-value" not in e.value.result["msg"]
+
+
+def test_builds_of_several_hosts_take_turns(docker, options, monkeypatch, tmp_path):
+    """As hosts do in one run: a second build starts only when the first one is done."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    lock = tmp_path / f"handson-image-{os.getuid()}.lock"
+    # In this order the lock goes first, and so the test ends when it fails as well.
+    with ThreadPoolExecutor(1) as pool, lock.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        result = pool.submit(run, "image", **options)
+        deadline = time.monotonic() + 20
+        while "info" not in docker.commands and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.5)
+        assert docker.commands == ["info"]
+        fcntl.flock(other, fcntl.LOCK_UN)
+        assert result.result(60)["built"]
+        # Held only around the build: whoever comes next has it at once.
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)

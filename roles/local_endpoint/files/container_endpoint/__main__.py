@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the handson.ecs contributors
+"""Entry point: ``python <this directory> <command> ...``, with the commands of embedded_endpoint."""
+
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+# As in embedded_endpoint: our own modules are found by their full names only.
+sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != PACKAGE]
+sys.path.insert(0, str(PACKAGE.parent))
+
+from embedded_endpoint import cli, gaps, probe, process  # noqa: E402  (needs the path above)
+
+from container_endpoint import base_image, engine  # noqa: E402
+
+process.__file__ = __file__  # the server that `start` launches is this package's
+
+
+def _serve(state, arguments) -> int:
+    from container_endpoint import runtime
+    from embedded_endpoint import server
+
+    install = gaps.install
+
+    def with_containers() -> None:
+        install()
+        runtime.install(state)
+
+    gaps.install = with_containers
+    engine.find(state)  # before anything else, so that the reason is in the log
+    try:
+        server.serve(state, arguments.port)
+    finally:
+        runtime.uninstall()
+    return 0
+
+
+def _start(state, arguments) -> int:
+    found = engine.find(state)
+    if base_image.is_wanted() and not found.has_image(base_image.REFERENCE):
+        base_image.build(found.client)
+    return _START(state, arguments)
+
+
+def _stop(state, arguments) -> int:
+    port = process.running_port(state, arguments.port) or state.read_number(state.port_file)
+    code = _STOP(state, arguments)
+    shutil.rmtree(state.path / engine.LAYERS, ignore_errors=True)
+    with contextlib.suppress(engine.NoEngine):  # without one nothing of ours can be left in it
+        found = engine.find(state)
+        found.end_all()
+        found.forget_images([f"{probe.HOST}:{port}/"] if port else [], base_image.REFERENCE)
+    return code
+
+
+_START, _STOP = cli._start, cli._stop
+cli._start, cli._stop, cli._serve = _start, _stop, _serve
+try:
+    sys.exit(cli.main())
+except (engine.NoEngine, base_image.Impossible) as error:
+    print(error, file=sys.stderr)
+    sys.exit(1)

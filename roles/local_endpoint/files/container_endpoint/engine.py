@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the handson.ecs contributors
+"""The Docker engine: finding it, and the few things that are asked of it.
+
+Everything made here carries the label ``handson.endpoint=<state directory>``, and only what carries it is touched.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+LABEL, TASK, CONTAINER = "handson.endpoint", "handson.task", "handson.container"
+LAYERS = "layers"  # the folder of what was pushed, below the state directory
+TIMEOUT = 60  # seconds for one call of the engine
+_engine: "Engine | None" = None
+
+
+class NoEngine(Exception):
+    """There is no Docker engine to talk to; the text says the way out."""
+
+
+class Engine:
+    """One Docker engine, for the containers of one state directory."""
+
+    def __init__(self, client: Any, owner: str):
+        self.client = client
+        self.owner = owner
+
+    def ours(self) -> list[dict[str, Any]]:
+        """Our containers, running or not: [{Id, State, Labels, …}], in one call."""
+        return self.client.api.containers(all=True, filters={"label": f"{LABEL}={self.owner}"})
+
+    def exit_code(self, container_id: str) -> int | None:
+        """With which code a container ended."""
+        return self.client.api.inspect_container(container_id)["State"].get("ExitCode")
+
+    def end(self, container_id: str, seconds: int, then: Callable[[], None]) -> int | None:
+        """SIGTERM, SIGKILL after so many seconds, `then`, and away with it. Its exit code, None if it is gone."""
+        import docker.errors
+
+        with contextlib.suppress(docker.errors.NotFound):
+            self.client.api.stop(container_id, timeout=seconds)
+            code = self.exit_code(container_id)
+            then()
+            self.client.api.remove_container(container_id, v=True, force=True)
+            return code
+        return None
+
+    def end_all(self) -> None:
+        """Remove every container of ours at once."""
+        import docker.errors
+
+        for container in self.ours():
+            with contextlib.suppress(docker.errors.APIError):
+                self.client.api.remove_container(container["Id"], v=True, force=True)
+
+    def has_image(self, reference: str) -> bool:
+        """Whether the engine has an image under that name."""
+        return bool(self.client.api.images(name=reference))
+
+    def forget_images(self, prefixes: list[str], reference: str) -> None:
+        """Remove the images that are tagged, or were pushed, under these prefixes, and the one of that name."""
+        import docker.errors
+
+        names = []
+        for image in self.client.api.images():
+            tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+            digests = [each for each in image.get("RepoDigests") or [] if not each.startswith("<none>")]
+            ours = [each for each in [*tags, *digests] if each.startswith(tuple(prefixes)) or each == reference]
+            # One that lost its tag to a newer build goes by its id.
+            names += [each for each in ours if each in tags] or ([image["Id"]] if ours and not tags else [])
+        for name in sorted(names, key=lambda each: each == reference):  # the base image last
+            with contextlib.suppress(docker.errors.APIError):
+                self.client.api.remove_image(name)
+
+
+def find(state) -> Engine:
+    """The engine that the docker command would use. Raises NoEngine with the way out."""
+    global _engine
+    if _engine is not None:
+        return _engine
+    try:
+        import docker
+    except ImportError:
+        raise NoEngine(
+            "Real containers need the Python package `docker`, which comes with moto[server]: pip install -r "
+            "requirements.txt. Without containers: make site."
+        ) from None
+    host = _host()
+    try:
+        client = docker.DockerClient(base_url=host, timeout=TIMEOUT, version="auto")
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        raise NoEngine(
+            f"No Docker engine answers at {host}: {error}. Nothing was started. Install Docker "
+            "(https://docs.docker.com/engine/install/), start it (sudo systemctl start docker, or Docker Desktop), or "
+            "say where it is with DOCKER_HOST. Without containers: make site."
+        ) from None
+    _engine = Engine(client, str(state.path))
+    return _engine
+
+
+def _host() -> str:
+    """Where the engine is: DOCKER_HOST, else the docker command's current context, else the usual socket."""
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"]
+    command = shutil.which("docker")
+    if command:
+        shown = subprocess.run(
+            [command, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.strip()
+        if shown:
+            return shown
+    return "unix:///var/run/docker.sock"

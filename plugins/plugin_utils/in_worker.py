@@ -46,7 +46,7 @@ except ImportError:
 COLLECTION = "ansible_collections.handson.ecs.plugins.modules"
 
 #: The services whose descriptions every run reads. Each client of each worker would parse them anew, EC2's for 0.2 s.
-SERVICES = ("sts", "ec2", "elbv2", "ecs", "iam", "ssm", "autoscaling", "ecr", "logs", "cloudformation")
+SERVICES = ("sts", "ec2", "elbv2", "ecs", "iam", "ssm", "autoscaling", "ecr", "logs")
 
 
 @contextlib.contextmanager

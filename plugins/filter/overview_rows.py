@@ -32,7 +32,7 @@ _value:
 
 
 def overview_rows(hosts: Iterable[Mapping[str, Any]]) -> list[list[str]]:
-    """Return [kind, name, state] of each cluster, then of each service with its targets and URL."""
+    """Return [kind, name, state] of each cluster, then of each service with its targets and URL, and of what keeps them."""
     clusters, services = [], []
     for host in hosts:
         seen = host.get("__verify_cluster") or {}
@@ -43,6 +43,7 @@ def overview_rows(hosts: Iterable[Mapping[str, Any]]) -> list[list[str]]:
         overview = (host.get("__verify_service") or {}).get("overview")
         if overview:
             services += _service(overview)
+        (clusters if "ready" in seen else services).extend(host.get("__verify_more") or [])
     return clusters + services
 
 
@@ -62,11 +63,12 @@ def _service(overview: Mapping[str, Any]) -> list[list[str]]:
     state = overview.get("tasks", "not there")
     if overview.get("task_definition"):
         state += f" of {overview['task_definition']}"
-    return [
+    rows = [
         ["service", name, state],
         ["targets", name, overview.get("targets", "not there")],
         ["url", name, overview.get("url", "not there")],
     ]
+    return [*rows, ["ended", name, overview["ended"]]] if overview.get("ended") else rows
 
 
 class FilterModule:

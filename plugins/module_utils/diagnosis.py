@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Iterable, Mapping
 
 
@@ -133,6 +134,55 @@ def from_stopped_tasks(tasks: Iterable[Mapping[str, Any]], log_groups: Mapping[s
         if text and remedy:
             causes.append(Cause(f"A task stopped: {text}", remedy))
     return _unique(causes)
+
+
+def ended_tasks(tasks: Iterable[Mapping[str, Any]], deployment: str | None) -> list[Mapping[str, Any]]:
+    """Return the stopped tasks (DescribeTasks) of a deployment that ended without the scheduler's wish, newest first.
+
+    One that somebody stopped is among them, since ECS replaces that as well. Those that a roll-out or scaling stopped
+    are not.
+    """
+    mine = [
+        t
+        for t in tasks
+        if t.get("startedBy") == deployment
+        and t.get("lastStatus") == "STOPPED"
+        and (t.get("stopCode") != "ServiceSchedulerInitiated" or "health check" in (t.get("stoppedReason") or ""))
+    ]
+    return sorted(mine, key=lambda t: str(t.get("stoppedAt") or ""), reverse=True)
+
+
+def told_ended(ended: Iterable[Mapping[str, Any]], now: datetime, replaced: bool) -> str:
+    """Return one line on tasks that ended, such as "1 task ended 40 s ago (…) and was replaced"; empty without any."""
+    ended = list(ended)
+    if not ended:
+        return ""
+    stopped = ended[0].get("stoppedAt")
+    ago = f" {_ago((now - stopped).total_seconds())} ago" if stopped else ""
+    why = _why_it_ended(ended[0])
+    if len(ended) == 1:
+        return f"1 task ended{ago} ({why}) and {'was' if replaced else 'is not yet'} replaced"
+    return (
+        f"{len(ended)} tasks ended within the last hour, the last one{ago} ({why}), and "
+        f"{'were' if replaced else 'are not all'} replaced"
+    )
+
+
+def _why_it_ended(task: Mapping[str, Any]) -> str:
+    """Return what a stopped task says in few words: the containers that ended, or else its reason."""
+    reason = task.get("stoppedReason") or task.get("stopCode") or "ECS gives no reason"
+    if task.get("stopCode") != "EssentialContainerExited":
+        return reason
+    said = []
+    for container in task.get("containers") or []:
+        if container.get("exitCode") is not None:
+            why = f": {container['reason']}" if container.get("reason") else ""
+            said.append(f"container {container.get('name')} exited with code {container['exitCode']}{why}")
+    return "; ".join(said) or reason
+
+
+def _ago(seconds: float) -> str:
+    return f"{max(seconds, 0):.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _look_at_log(containers: list[Any], log_groups: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
@@ -83,6 +84,41 @@ def host_of(uri: str) -> str:
     return host
 
 
+#: How Docker's builders say that they can't get the image of a FROM line: no name or no way to the registry, no such image.
+_NO_BASE = re.compile(
+    r"dial tcp|no such host|i/o timeout|TLS handshake timeout|connection refused|failed to (?:resolve source metadata|fetch"
+    r"|do request)|pull access denied|manifest unknown|manifest for \S+ not found|Client\.Timeout exceeded",
+    re.IGNORECASE,
+)
+
+
+def way_out(command: str, said: str) -> str:
+    """Return what to do about a failed command of Docker, `build` or `push`, after a line's end; empty if unknown."""
+    if "immutable" in said.lower():
+        return "\nThe tag is there and the repository lets no tag move: give image_tag a new one."
+    if command == "build" and _NO_BASE.search(said):
+        return (
+            "\nIf that is about the image to build on: Docker has it not, and can't get it from its registry. Name one that "
+            "it has or can get. For the applications of inventories/containers, HANDSON_BASE_IMAGE does so, and "
+            "HANDSON_BASE_IMAGE=handson/python:local makes one of the Python here, without any download (Linux)."
+        )
+    return ""
+
+
 def last_lines(lines: Iterable[str], count: int = 20) -> str:
     """Return the last lines that say something."""
     return "\n".join([line for line in lines if line.strip()][-count:])
+
+
+def commit_of(head: str, changes: str) -> tuple[str | None, str]:
+    """Return (tag, why there is none) of what Git says of a context.
+
+    `head` is the commit, `changes` is what `git status --porcelain` says of the files that the image is built from.
+    """
+    if not head.strip():
+        return None, "the context is in no Git work tree with a commit"
+    files = [line[3:] for line in changes.splitlines() if line.strip()]
+    if files:
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+        return None, f"the work tree has changes that are not committed ({', '.join(files[:3])}{more})"
+    return head.strip(), ""

@@ -129,11 +129,18 @@ class Rollout:
         counts = f"{service.get('runningCount')} of {service.get('desiredCount')} tasks running"
         back = rolled_back(service, self._deployment)
         if back:
-            text += (
-                f"\nECS rolled back: the service uses {running} again, with {counts}. Mend the cause and run again: "
-                f"the run deploys the newest revision once more. To stay with {running} until then, set "
-                "service_task_definition to keep."
-            )
+            text += f"\nECS rolled back: the service uses {running} again, with {counts}. "
+            text += "Mend the cause and run again: "
+            if running == self._revision:
+                text += (
+                    "the run deploys what the image's tag names once more. To stay with the image of before until "
+                    "then, set service_follow_tag to false."
+                )
+            else:
+                text += (
+                    f"the run deploys the newest revision once more. To stay with {running} until then, set "
+                    "service_task_definition to keep."
+                )
         else:
             text += (
                 f"\nThe service uses {running} with {counts}. Mend the cause and run again: the run goes on from here."

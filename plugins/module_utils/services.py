@@ -177,6 +177,11 @@ def failed_reason(service: Mapping[str, Any], deployment_id: str | None) -> str 
                 return deployment.get("rolloutStateReason") or "ECS gave no reason."
             if deployment.get("status") == "PRIMARY":
                 return None
+    # A roll-back may be over before anybody looked; then an event still says why it came.
+    for event in service.get("events") or []:
+        _before, found, reason = event.get("message", "").partition(f"(deployment {deployment_id}) deployment failed: ")
+        if found:
+            return reason
     said = primary(service).get("rolloutStateReason")
     return f"ECS replaced it by {primary(service)['id']}{f' ({said})' if said else ''}."
 

@@ -118,6 +118,29 @@ def role_name(role: str | None) -> str | None:
     return role.rsplit("/", 1)[-1] if role else None
 
 
+#: What ECS adds to a revision, apart from what it says of the task.
+OF_THE_REVISION = {
+    *("taskDefinitionArn", "revision", "status", "registeredAt", "registeredBy", "deregisteredAt"),
+    *("requiresAttributes", "compatibilities", "requiresCompatibilities", "containerDefinitions"),
+}
+
+
+def image_of(definition: Mapping[str, Any], container: str) -> str | None:
+    """Return the image of a container of DescribeTaskDefinition's taskDefinition, or None where there is none."""
+    return next((c["image"] for c in definition.get("containerDefinitions") or [] if c.get("name") == container), None)
+
+
+def same_task(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two revisions (DescribeTaskDefinition's taskDefinition) describe the same task."""
+
+    def plain(definition: Mapping[str, Any]) -> tuple[Any, Any]:
+        mode = definition.get("networkMode") or "bridge"
+        containers = [container_from_aws(c, mode) for c in definition.get("containerDefinitions") or []]
+        return from_aws({k: v for k, v in definition.items() if k not in OF_THE_REVISION}), containers
+
+    return plain(one) == plain(other)
+
+
 def masked(containers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return containers fit to be shown: the value of a variable that looks secret is replaced by a fingerprint.
 

@@ -13,6 +13,8 @@ description:
     fails it says why, and what to do; where ECS rolls back, it waits for that too, and fails.
   - The run after a roll-back deploys the newest revision again, unless O(task_definition=keep) or an older one is asked
     for. A deployment that ECS gave up without a roll-back is started anew.
+  - With O(follow_tag) it starts a new deployment when, and only when, the image's tag names another digest than the one
+    that the service runs.
   - Does what M(community.aws.ecs_service) lacks - compares the deployment configuration, keeps a count that a scaler
     set, changes tags, waits, deletes when the cluster is gone.
 author: The handson.ecs contributors (@handson-ecs)
@@ -41,8 +43,35 @@ options:
     description:
       - V(latest) for the newest active revision of O(family), V(keep) for whatever revision the service has, or
         C(family:revision).
+      - V(keep_image) goes to the newest revision only where that describes another task with the image that runs now
+        (of O(image_container)), and keeps the revision otherwise. So whoever deploys images, such as a pipeline, is not
+        overruled, and neither is a roll-back.
+      - A service that is not there yet starts with the newest one.
     type: str
     default: latest
+  image_container:
+    description:
+      - Container whose image O(task_definition=keep_image) looks at. Not given, the first one of O(load_balancers).
+    type: str
+  follow_tag:
+    description:
+      - Start a new deployment where an image of the service is referred to by a tag, and the tag names another digest
+        than the one that the service's current revision runs. ECS itself looks at a tag once for each deployment.
+      - Only for images in the registry of O(registry_uri). Where ECS knows no digest nothing is done.
+      - Costs one call for the service's revision and one for each tag; none where O(task_definition=latest) names its
+        images by digest. Without effect with O(task_definition=keep) and O(task_definition=keep_image).
+    type: bool
+    default: false
+  registry_uri:
+    description: URI of a repository in the ECR registry whose tags O(follow_tag) follows.
+    type: str
+    default: ""
+  image_changes:
+    description:
+      - In check mode, tells that the same run would push an image first. Where the registry lacks the tag, its digest
+        is then known after apply.
+    type: bool
+    default: false
   task_definition_changes:
     description:
       - In check mode, tells that the same run would register a new revision first. The service's revision is then
@@ -197,6 +226,14 @@ EXAMPLES = r"""
     cluster: petclinic-rest-cluster
     task_definition: keep
     force_new_deployment: true
+
+- name: Roll out what was pushed under the same tag, if it is another image
+  handson.ecs.ecs_service:
+    name: petclinic-rest-service
+    cluster: petclinic-rest-cluster
+    family: petclinic-rest-task
+    follow_tag: true
+    registry_uri: 123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest
 """
 
 RETURN = r"""
@@ -231,6 +268,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils import services as convert
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.image_digests import Digests, followed
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     KNOWN_AFTER_APPLY,
     Missing,
@@ -239,7 +277,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     argument_spec,
 )
 from ansible_collections.handson.ecs.plugins.module_utils.rollout import Rollout
-from ansible_collections.handson.ecs.plugins.module_utils.task_definitions import to_aws
+from ansible_collections.handson.ecs.plugins.module_utils.task_definitions import image_of, same_task, to_aws
 
 #: option -> parameter of CreateService and UpdateService, where the value is the same
 SAME = {
@@ -265,6 +303,7 @@ class Service(Resource):
     def __init__(self, module):
         super().__init__(module)
         self.rollout = Rollout(self.client, self.params)
+        self._images = None  # {container: image} of the newest revision, where it was asked for
 
     def get(self):
         raw = self._describe()
@@ -310,6 +349,12 @@ class Service(Resource):
             wanted["desired_count"] = self._desired_count(current)
         if p["force_new_deployment"] or self._given_up(current, wanted):
             wanted["force_new_deployment"] = True
+        elif self._follows(current, wanted):
+            foreseen = self.params["image_changes"] and self.module.check_mode
+            looked = Digests(self.client, self.params["registry_uri"], KNOWN_AFTER_APPLY if foreseen else None)
+            seen, named = looked.compare(self.raw)
+            if seen:
+                current["image_digests"], wanted["image_digests"] = seen, named
         if current is not None:
             # What the endpoint does not tell (see service_from_aws) can't be compared.
             known = current.pop("known")
@@ -344,7 +389,7 @@ class Service(Resource):
         request = self._parameters(desired, changes)
         if "task_definition" in changes:
             request["taskDefinition"] = desired["task_definition"]
-        if changes & {"force_new_deployment", "capacity_provider_strategy"}:
+        if changes & {"force_new_deployment", "image_digests", "capacity_provider_strategy"}:
             # ECS takes another capacity provider strategy only together with a new deployment.
             request["forceNewDeployment"] = True
         if request:
@@ -424,11 +469,47 @@ class Service(Resource):
         asked = self.params["task_definition"]
         if asked == "keep" and current is not None:
             return current["task_definition"]
-        if asked not in ("keep", "latest"):
+        if asked not in ("keep", "keep_image", "latest"):
             return asked
         if self.params["task_definition_changes"] and self.module.check_mode:
             return KNOWN_AFTER_APPLY
+        if asked == "keep_image" and current is not None:
+            return self._with_the_same_image(current["task_definition"])
         return self.resolve(self._latest)
+
+    def _with_the_same_image(self, now):
+        """Return the newest revision where only the image's owner did not make it, else the present one.
+
+        A newer revision with another image is the pipeline's, on its way or rolled back. One that describes the same
+        task brings nothing.
+        """
+        newest = self._revision(self.params["family"]) if self.params["family"] else None
+        if newest is None or convert.revision(newest["taskDefinitionArn"]) == now:
+            return now
+        used = self._revision(now)
+        balancers = self.params["load_balancers"] or [{"container_name": None}]
+        container = self.params["image_container"] or balancers[0]["container_name"]
+        if used is None or same_task(used, newest):
+            return now
+        image = image_of(used, container)
+        return convert.revision(newest["taskDefinitionArn"]) if image and image == image_of(newest, container) else now
+
+    def _revision(self, name):
+        """Return a revision, or a family's newest active one, as DescribeTaskDefinition gives it, or None."""
+        try:
+            return self.client("ecs").describe_task_definition(taskDefinition=name)["taskDefinition"]
+        except is_boto3_error_code("ClientException"):
+            return None
+
+    # --- the image behind a tag -----------------------------------------------------------------------------------
+
+    def _follows(self, current, wanted):
+        """Tell whether to look at the digests: not where another deployment comes anyway, or the image is kept."""
+        if not self.params["follow_tag"] or current is None or self.params["task_definition"] in ("keep", "keep_image"):
+            return False
+        if wanted["task_definition"] != current["task_definition"]:
+            return False
+        return self._images is None or bool(followed(self._images, self.params["registry_uri"]))
 
     def _given_up(self, current, wanted):
         """Tell whether the circuit breaker stopped the deployment that is asked for.
@@ -447,13 +528,13 @@ class Service(Resource):
                 f"There is no service named {self.name!r} in {self.params['cluster']!r}. Make it first: "
                 "ansible-playbook playbooks/service.yml"
             )
-        try:
-            found = self.client("ecs").describe_task_definition(taskDefinition=family)
-        except is_boto3_error_code("ClientException"):
+        found = self._revision(family)
+        if found is None:
             raise Missing(
                 f"There is no active task definition {family!r}. Make it first: ansible-playbook playbooks/task.yml"
-            ) from None
-        return convert.revision(found["taskDefinition"]["taskDefinitionArn"])
+            )
+        self._images = {c["name"]: c["image"] for c in found["containerDefinitions"]}
+        return convert.revision(found["taskDefinitionArn"])
 
     def _desired_count(self, current):
         asked = self.params["desired_count"]
@@ -508,6 +589,10 @@ def main():
         cluster_owner={"type": "dict", "default": {}},
         family={"type": "str"},
         task_definition={"type": "str", "default": "latest"},
+        image_container={"type": "str"},
+        follow_tag={"type": "bool", "default": False},
+        registry_uri={"type": "str", "default": ""},
+        image_changes={"type": "bool", "default": False},
         task_definition_changes={"type": "bool", "default": False},
         desired_count={"type": "str", "default": "keep"},
         initial_count={"type": "int", "default": 1},

@@ -10,6 +10,8 @@ short_description: Keep a task definition
 description:
   - Registers a new revision when, and only when, the newest active revision differs from what is asked for in any
     setting. M(community.aws.ecs_taskdefinition) overlooks changed environment values, ports, sizes and roles.
+  - With O(image_of_service) somebody else owns the image, such as a pipeline. What is asked for is then compared with
+    the revision that the service uses, and a new one gets that revision's image.
   - O(state=absent) deregisters and deletes all revisions of the family that carry the tags of O(owner). It leaves
     the others, and warns of them.
 author: The handson.ecs contributors (@handson-ecs)
@@ -67,6 +69,27 @@ options:
   runtime_platform:
     description: C(cpu_architecture) and C(operating_system_family).
     type: dict
+  image_of_service:
+    description:
+      - Takes the image of one container over from the revision that this service uses, whatever O(containers) says.
+      - Compares with that revision instead of the newest one. So a newer revision that the service does not use, since
+        it was rolled back, is left alone.
+      - The revision of a service of O(owner) is taken for ours, even without its tags, which it then gets.
+      - Without such a service all is as if this option was not given.
+    type: dict
+    suboptions:
+      service:
+        description: Name of the service.
+        type: str
+        required: true
+      cluster:
+        description: Name of its cluster.
+        type: str
+        required: true
+      container:
+        description: Name of the container.
+        type: str
+        required: true
 """
 
 EXAMPLES = r"""
@@ -83,11 +106,27 @@ EXAMPLES = r"""
         port_mappings:
           - container_port: 9460
             host_port: 0
+
+- name: Keep the sizes, and let the pipeline say which image
+  handson.ecs.ecs_task_definition:
+    family: petclinic-rest-task
+    cpu: "1024"
+    memory: "1024"
+    containers:
+      - name: petclinic-rest-app
+        image: 123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest:latest
+        memory_reservation: 625
+    image_of_service:
+      service: petclinic-rest-service
+      cluster: petclinic-rest-cluster
+      container: petclinic-rest-app
 """
 
 RETURN = r"""
 task_definition:
-  description: The newest active revision in the names of the options, with its ARN and number.
+  description:
+    - The newest active revision in the names of the options, with its ARN and number.
+    - With O(image_of_service) the one that the service uses, or the newest where that is what the options ask for.
   returned: always
   type: dict
   sample: {family: petclinic-rest-task, revision: 1, arn: "arn:aws:ecs:…:task-definition/petclinic-rest-task:1"}
@@ -98,7 +137,12 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils import task_definitions as convert
-from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, foreign_because, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import (
+    dict_to_tags,
+    drift,
+    foreign_because,
+    tags_to_dict,
+)
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, argument_spec
 
 #: What ECS says while a new role has not yet reached it (aws-facts: IAM propagates).
@@ -110,8 +154,62 @@ class TaskDefinition(Resource):
     name_option = "family"
     result_key = "task_definition"
 
+    def __init__(self, module):
+        super().__init__(module)
+        self._taken_over = {}  # {container: image of the service's revision}
+        self._used = None  # ARN of the revision that a service of ours uses
+
     def get(self):
-        found = self._newest_to_delete() if self.params["state"] == "absent" else self._describe(self.name)
+        if self.params["state"] == "absent":
+            return self._seen(self._newest_to_delete())
+        used = self._used_by_service()
+        if used is None or used["family"] != self.name:
+            return self._seen(self._describe(self.name))
+        # The newest one, too, may be what is asked for: registered by the last run, whose deployment then failed.
+        wanted = self.desired(used)
+        if drift(used, wanted)[1]:
+            newest = self._seen(self._describe(self.name))
+            if newest and not drift(newest, wanted)[1]:
+                return newest
+        return used
+
+    def _used_by_service(self):
+        """Return the revision that the service of image_of_service uses, or None. Notes its image."""
+        asked = self.params["image_of_service"]
+        if not asked:
+            return None
+        try:
+            answer = self.client("ecs").describe_services(
+                cluster=asked["cluster"], services=[asked["service"]], include=["TAGS"]
+            )
+        except is_boto3_error_code("ClusterNotFoundException"):
+            return None
+        service = next((s for s in answer["services"] if s["status"] == "ACTIVE"), None)
+        if service is None:
+            return None
+        reason = foreign_because(tags_to_dict(service.get("tags")), self.params["owner"])
+        if reason:
+            raise ResourceError(
+                f"The service {asked['service']!r} of {asked['cluster']!r} is not ours: {reason}. The image was not "
+                "taken over from it, and nothing was touched. Choose another name or prefix in the inventory, or, if it is "
+                "yours, put the tag on it."
+            )
+        used = self._seen(self._describe(service["taskDefinition"]))
+        if used is not None:
+            self._used = used["arn"]
+            container = used["containers"].get(asked["container"])
+            if container and container.get("image"):
+                self._taken_over = {asked["container"]: container["image"]}
+        return used
+
+    def _refuse_foreign(self, current):
+        # What a pipeline registered may lack our tags; that our own service uses it says as much.
+        if current is None or current["arn"] != self._used:
+            super()._refuse_foreign(current)
+
+    @staticmethod
+    def _seen(found):
+        """Return what DescribeTaskDefinition tells in the names of the options."""
         if found is None:
             return None
         described = found["taskDefinition"]
@@ -149,6 +247,9 @@ class TaskDefinition(Resource):
             "volumes": p["volumes"],
             "placement_constraints": p["placement_constraints"],
         }
+        for name, image in self._taken_over.items():
+            if name in wanted["containers"]:
+                wanted["containers"][name]["image"] = image
         if p["runtime_platform"]:
             wanted["runtime_platform"] = p["runtime_platform"]
         return wanted
@@ -276,6 +377,10 @@ def main():
         volumes={"type": "list", "elements": "dict", "default": []},
         placement_constraints={"type": "list", "elements": "dict", "default": []},
         runtime_platform={"type": "dict"},
+        image_of_service={
+            "type": "dict",
+            "options": {name: {"type": "str", "required": True} for name in ("service", "cluster", "container")},
+        },
     )
     TaskDefinition(
         AnsibleAWSModule(

@@ -10,6 +10,9 @@ short_description: Look whether a service does what it should
 description:
   - Reads the service, its targets and its load balancer, asks it over HTTP, and reports every check.
   - Waits as long as a check may still come true, and fails with all that did not.
+  - Where the answers name their task in a header (O(task_header)), each path is asked until every running task has
+    answered it.
+  - Tells of tasks that ended within the last hour and that ECS replaced, as long as ECS remembers them.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -75,6 +78,16 @@ options:
         description: HTTP status of a good answer.
         type: int
         default: 200
+      every_task:
+        description:
+          - Whether every running task must answer, with O(task_header).
+          - V(false) for a path that a listener's rule gives to another service.
+        type: bool
+        default: true
+  task_header:
+    description: Header in which an answer names its task. Without one a single answer is enough.
+    type: str
+    default: ""
   timeout:
     description: Seconds to wait for all checks.
     type: int
@@ -108,14 +121,19 @@ checks:
   elements: dict
   sample: [{check: steady state, ok: true, said: 2 of 2 tasks running}]
 overview:
-  description: What runs and where it answers.
+  description:
+    - What runs and where it answers.
+    - C(ended) tells of tasks of the present deployment that ended and that ECS replaced, where there are such.
   returned: always
   type: dict
   sample: {service: petclinic-rest-service, tasks: 2/2, url: "http://petclinic-rest-alb-1.elb.amazonaws.com"}
 """
 
 import json
+import math
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from urllib.error import HTTPError
 
 try:
@@ -128,14 +146,26 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.handson.ecs.plugins.module_utils import names
+from ansible_collections.handson.ecs.plugins.module_utils import diagnosis, names
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
-from ansible_collections.handson.ecs.plugins.module_utils.services import is_steady, revision
+from ansible_collections.handson.ecs.plugins.module_utils.services import is_steady, primary, revision
+
+#: At most so many requests at a time, and so many for one path in all.
+AT_ONCE, AT_MOST = 8, 2000
 
 
 def check(name, ok, said):
     return {"check": name, "ok": bool(ok), "said": said}
+
+
+def tries(tasks):
+    """Return how often to ask so that each of `tasks` has answered.
+
+    Where every request goes to any of them by chance, one is left out in fewer than one of 10,000 cases: for n tasks
+    n·(1 - 1/n)^tries is below that after n·(ln n + ln 10000) of them. A load balancer that takes turns needs n.
+    """
+    return min(math.ceil(tasks * (math.log(tasks) + math.log(10000))), AT_MOST) if tasks > 1 else 1
 
 
 def _entries(body):
@@ -154,6 +184,7 @@ class Verification:
         self.p = module.params
         self.ecs, self.elbv2 = module.client("ecs"), module.client("elbv2")
         self.desired = None
+        self.service = None
         self.overview = {"cluster": self.p["cluster"], "service": self.p["service"]}
 
     def look(self):
@@ -168,7 +199,7 @@ class Verification:
         found = [s for s in found if s["status"] == "ACTIVE"]
         if not found:
             return [check("service", False, f"there is no service {self.p['service']}")]
-        service = found[0]
+        service = self.service = found[0]
         self.desired = service["desiredCount"]
         tasks = f"{service['runningCount']} of {service['desiredCount']} tasks running"
         self.overview.update(tasks=tasks, task_definition=revision(service["taskDefinition"]))
@@ -200,13 +231,45 @@ class Verification:
         return [self._ask(r) for r in self.p["requests"]]
 
     def _ask(self, request):
+        """Ask until every running task has answered; once where the answers do not tell whose they are."""
+        name, running = f"GET {request['path']}", (self.service or {}).get("runningCount") or 0
+        if not self.p["task_header"] or not request["every_task"]:
+            good, said, _task = self._once(request)
+            # Between lines that count tasks.
+            return check(name, good, f"{said.split()[0]}, one answer" if good and self.p["task_header"] else said)
+        asked, seen, status = 0, set(), None
+        with ThreadPoolExecutor(min(max(running, 1), AT_ONCE)) as pool:
+            while asked < tries(running) and len(seen) < max(running, 1):
+                # As many as are missing: a load balancer that takes turns is done after one round.
+                batch = min(max(running, 1) - len(seen), tries(running) - asked)
+                asked += batch
+                for good, said, task in pool.map(self._once, [request] * batch):
+                    if not good:
+                        return check(name, False, f"{said} (task {task})" if task else said)
+                    if task is None:
+                        lacks = f"{said.split()[0]}, without the header {self.p['task_header']} that names the task."
+                        return check(
+                            name,
+                            False,
+                            f"{lacks} Correct verify_task_header, or leave it empty: one answer is enough then.",
+                        )
+                    seen.add(task)
+                    status = said.split()[0]
+        told = f"{status}, {len(seen)} of {running} tasks"
+        if len(seen) < running:
+            told += f" answered within {asked} requests"
+        return check(name, len(seen) >= running, told)
+
+    def _once(self, request):
+        """Return (whether the answer is good, what it says, which task gave it) of one request."""
         host = self.p["host"]
         base = f"{self.p['scheme']}://{host}" if host else self.base
+        task = None
         try:
             answer = open_url(base + request["path"], timeout=10, http_agent="handson.ecs", validate_certs=bool(host))
-            status, body = answer.status, self._text(answer)
+            status, body, task = answer.status, self._text(answer), self._task(answer)
         except HTTPError as e:  # an answer as well, and perhaps the one that is wanted
-            status, body = e.code, self._text(e)
+            status, body, task = e.code, self._text(e), self._task(e)
         except Exception as e:  # urllib raises a dozen kinds; each is a failed check, and its text says which
             status, body = None, str(e)
         found = "".join(request["contains"].split()) in "".join(body.split())
@@ -214,8 +277,29 @@ class Verification:
         said = f"{status} {body[:120]}"
         if wanted is not None and entries != wanted:
             said += f" ({'no JSON list' if entries is None else f'{entries} entries'}, {wanted} are wanted)"
-        good = status == request["status"] and found and wanted in (None, entries)
-        return check(f"GET {request['path']}", good, said)
+        return status == request["status"] and found and wanted in (None, entries), said, task
+
+    def _task(self, answer):
+        header = self.p["task_header"]
+        return answer.headers.get(header) or None if header else None
+
+    def tell_ended(self):
+        """Note in the overview which tasks ended lately. One call, and another one where there are stopped tasks."""
+        if self.service is None:
+            return
+        try:
+            arns = self.ecs.list_tasks(
+                cluster=self.p["cluster"], serviceName=self.p["service"], desiredStatus="STOPPED"
+            )["taskArns"]
+            tasks = self.ecs.describe_tasks(cluster=self.p["cluster"], tasks=arns[:100])["tasks"] if arns else []
+        except is_boto3_error_code(["AccessDeniedException", "AccessDenied"]):
+            return  # a remark, and no reason to fail what was looked at
+        ended = diagnosis.ended_tasks(tasks, primary(self.service).get("id"))
+        said = diagnosis.told_ended(
+            ended, datetime.now(timezone.utc), self.service["runningCount"] >= self.service["desiredCount"]
+        )
+        if said:
+            self.overview["ended"] = said
 
     @staticmethod
     def _text(answer):
@@ -228,6 +312,7 @@ def main():
         "contains": {"type": "str", "default": ""},
         "items": {"type": "int"},
         "status": {"type": "int", "default": 200},
+        "every_task": {"type": "bool", "default": True},
     }
     module = AnsibleAWSModule(
         argument_spec={
@@ -240,6 +325,7 @@ def main():
             "host": {"type": "str"},
             "path": {"type": "str", "default": ""},
             "requests": {"type": "list", "elements": "dict", "default": [], "options": request},
+            "task_header": {"type": "str", "default": ""},
             "timeout": {"type": "int", "default": 120},
             "interval": {"type": "float", "default": 3},
             "progress_file": {"type": "path"},
@@ -260,6 +346,11 @@ def main():
                 waiting = [c["check"] for c in failed]
                 progress.say("waiting for " + "; ".join(f"{c['check']} ({c['said']})" for c in failed))
             time.sleep(module.params["interval"])
+        verification.tell_ended()
+        if module.params["task_header"]:
+            for told in checks:
+                if told["check"].startswith("GET "):
+                    progress.say(f"{told['check']}: {told['said']}")
     except (BotoCoreError, ClientError) as e:
         module.fail_json_aws(e, msg=f"Could not look at the service {module.params['service']!r}")
     result = {"checks": checks, "overview": verification.overview}

@@ -39,6 +39,13 @@ options:
     type: list
     elements: str
     default: []
+  commit_tag:
+    description:
+      - Tag the image with the commit of the Git work tree that O(context) is in, too. Its full name, 40 digits.
+      - Not where the files of the context have changes that are not committed, or there is no Git; the result says so.
+      - A commit's tag that the registry has already never moves, even where the same commit gave another image.
+    type: bool
+    default: false
   context:
     description: Folder to build from. Without one nothing is built.
     type: path
@@ -97,6 +104,11 @@ built:
   description: Whether an image was built.
   returned: always
   type: bool
+commit:
+  description: The commit with which the image is tagged. Null where it is not.
+  returned: always
+  type: str
+  sample: 8d1c7b06a1d0b1f3a57f2f1e4a3f7a3b9f6a2a0c
 pushed:
   description: The tags that were pushed.
   returned: always
@@ -191,7 +203,7 @@ class Docker:
             return info.returncode == 0 and b"Cannot connect" not in info.stderr
         return False
 
-    def run(self, doing, *arguments, secret=None, environment=None):
+    def run(self, doing, *arguments, secret=None, environment=None, show=True):
         """Run docker and show its output as it comes. Raises ResourceError with its last lines where it fails."""
         last = deque(maxlen=400)
         with subprocess.Popen(
@@ -212,12 +224,11 @@ class Docker:
                 if secret:
                     line = line.replace(secret, "********")
                 last.append(line)
-                self.progress.say(line)
+                if show:
+                    self.progress.say(line)
         if process.returncode:
             said = images.last_lines(last)
-            hint = ""
-            if "immutable" in said.lower():
-                hint = "\nThe tag is there and the repository lets no tag move: give image_tag a new one."
+            hint = images.way_out(arguments[0], said)
             raise ResourceError(f"Could not {doing} (exit status {process.returncode}):\n{said or 'no output'}{hint}")
 
     def image_id(self, reference):
@@ -256,8 +267,46 @@ class Docker:
                 *("login", "--username", "AWS", "--password-stdin", host),
                 secret=password,
                 environment=environment,
+                # It warns that the password is in a file without encryption: in the folder above, for seconds.
+                show=False,
             )
             yield environment
+
+
+def git(folder, *arguments):
+    """Return what git says in a folder, None where it fails or there is none. It writes nothing, not even its index."""
+    command = shutil.which("git")
+    if not command:
+        return None
+    # A repository of its own is asked, whatever the caller's shell points git at (a hook's GIT_DIR).
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | {"GIT_OPTIONAL_LOCKS": "0"}
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        said = subprocess.run(
+            [command, "-C", folder, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            check=False,
+            env=environment,
+        )
+        return said.stdout if said.returncode == 0 else None
+    return None
+
+
+def commit_tag(params):
+    """Return (the commit to tag with, what to say): neither where it is not asked for."""
+    if not params["commit_tag"]:
+        return None, ""
+    context = params["context"]
+    head = git(context, "rev-parse", "--verify", "HEAD") or ""
+    dockerfile = os.path.join(context, params["dockerfile"])
+    changes = git(context, "status", "--porcelain", "--", ".", os.path.abspath(dockerfile)) if head else ""
+    if changes is None:  # a Dockerfile outside the work tree
+        changes = git(context, "status", "--porcelain", "--", ".") or ""
+    commit, why = images.commit_of(head, changes)
+    return commit, f" It has no tag of a commit: {why}." if why else ""
 
 
 @contextlib.contextmanager
@@ -305,7 +354,8 @@ def check(module):
 def build_and_push(module, docker, reference):
     """Return the result of a build, with a push where the registry holds something else."""
     p, registry = module.params, Registry(module)
-    tags = list(dict.fromkeys([p["tag"], *p["extra_tags"]]))
+    commit, remark = commit_tag(p)  # before the build, which may take minutes
+    tags = list(dict.fromkeys([p["tag"], *p["extra_tags"], *([commit] if commit else [])]))
     before = registry.held(tags)  # first, so that a missing repository costs no build
     dockerfile = os.path.join(p["context"], p["dockerfile"])
     with one_at_a_time():
@@ -315,6 +365,10 @@ def build_and_push(module, docker, reference):
         )
     image = docker.image_id(reference)
     stale = [t for t in tags if t not in before or image not in before[t][1]]
+    if commit in stale and commit in before and commit not in (p["tag"], *p["extra_tags"]):
+        # It tells what was built of a commit first; a repository whose tags do not move would refuse another, too.
+        stale.remove(commit)
+        remark = f" The tag {commit} stays with the image that this commit gave before."
     after = before
     if stale:
         with docker.logged_in(images.host_of(p["registry_uri"]), registry.password()) as environment:
@@ -331,17 +385,19 @@ def build_and_push(module, docker, reference):
     return {
         "changed": bool(stale),
         "built": True,
+        "commit": commit,
         "pushed": stale,
         "digest": (after.get(p["tag"]) or (None,))[0],
         "diff": {"before": {t: d for t, (d, _k) in before.items()}, "after": {t: d for t, (d, _k) in after.items()}},
-        "msg": said,
+        "msg": said + remark,
     }
 
 
 def foresee(module, reference):
     """Return what can be told without building."""
     p = module.params
-    tags = list(dict.fromkeys([p["tag"], *p["extra_tags"]]))
+    commit, remark = commit_tag(p)
+    tags = list(dict.fromkeys([p["tag"], *p["extra_tags"], *([commit] if commit else [])]))
     try:
         held = Registry(module).held(tags)
     except Missing:
@@ -357,9 +413,10 @@ def foresee(module, reference):
     before = {t: d for t, (d, _k) in held.items()}
     return {
         "changed": bool(missing),
+        "commit": commit,
         "digest": before.get(p["tag"]),
         "diff": {"before": before, "after": {**before, **dict.fromkeys(missing, "(known after apply)")}},
-        "msg": said,
+        "msg": said + remark,
     }
 
 
@@ -370,6 +427,7 @@ def main():
             "registry_uri": {"type": "str", "required": True},
             "tag": {"type": "str", "default": "latest"},
             "extra_tags": {"type": "list", "elements": "str", "default": []},
+            "commit_tag": {"type": "bool", "default": False},
             "context": {"type": "path"},
             "dockerfile": {"type": "str", "default": "Dockerfile"},
             "build_args": {"type": "dict", "default": {}},
@@ -381,7 +439,7 @@ def main():
     check(module)
     p = module.params
     reference = f"{p['registry_uri']}:{p['tag']}"
-    result = {"changed": False, "reference": reference, "digest": None, "built": False, "pushed": []}
+    result = {"changed": False, "reference": reference, "digest": None, "commit": None, "built": False, "pushed": []}
     progress = Progress(p["progress_file"])
 
     def leave(result):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import itertools
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from modules.aws_calls import operations, recorded
 from modules.harness import Failed, run
 from modules.test_ecs_service import CLUSTER, account, register  # noqa: F401 - a fixture
 from modules.test_ecs_service import OPTIONS as SERVICE
@@ -10,6 +12,9 @@ from modules.test_ecs_service import OPTIONS as SERVICE
 from ansible_collections.handson.ecs.plugins.modules import ecs_verify
 
 ANSWERS = {"/health": (200, '{ "status" :\n "UP" }'), "/broken": (500, "sorry"), "/hangul": (200, "안녕하세요")}
+#: Which task answers next, by path: a load balancer that takes turns.
+TURNS = {"/health": ["a", "b"], "/one": ["a"], "/sick": ["a", "b", "a"]}
+ANSWERS["/one"] = (200, "one")
 ANSWERS["/users"] = (200, '[{"id": 1}, {"id": 2}]')
 
 
@@ -17,10 +22,17 @@ ANSWERS["/users"] = (200, '[{"id": 1}, {"id": 2}]')
 def web():
     """A program that answers over HTTP; its port."""
 
+    turns = {path: itertools.cycle(names) for path, names in TURNS.items()}
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             status, body = ANSWERS.get(self.path, (404, "nothing here"))
+            if self.path in turns:
+                task = next(turns[self.path])
+                status = 500 if (self.path, task) == ("/sick", "b") else 200
             self.send_response(status)
+            if self.path in turns:
+                self.send_header("X-Task", task)
             self.end_headers()
             self.wfile.write(body.encode())
 
@@ -153,3 +165,51 @@ def test_what_may_still_come_true_is_waited_for(account, options, tmp_path):  # 
     result = run("ecs_verify", **{**options, "timeout": 10, "progress_file": str(progress)})
     assert all(c["ok"] for c in result["checks"])
     assert "waiting for steady state (" in progress.read_text()
+
+
+def asked(options, path, **more):
+    request = {"path": path, **more}
+    return {**options, "task_header": "X-Task", "requests": [request]}
+
+
+def test_every_task_answers(steady, options, tmp_path):
+    progress = tmp_path / "progress"
+    result = run("ecs_verify", **asked(options, "/health"), progress_file=str(progress))
+    assert result["checks"][-1] == {"check": "GET /health", "ok": True, "said": "200, 2 of 2 tasks"}
+    assert "GET /health: 200, 2 of 2 tasks" in progress.read_text()
+
+
+def test_a_task_that_does_not_answer(steady, options):
+    bad = failed(asked(options, "/one"))
+    assert bad["GET /one"] == f"200, 1 of 2 tasks answered within {ecs_verify.tries(2)} requests"
+    assert run("ecs_verify", **asked(options, "/one", every_task=False))["checks"][-1]["said"] == "200, one answer"
+
+
+def test_the_task_that_answers_wrongly_is_named(steady, options):
+    assert failed(asked(options, "/sick"))["GET /sick"].endswith("(task b)")
+
+
+def test_answers_without_the_header(steady, options):
+    assert "without the header X-Task" in failed(asked(options, "/users"))["GET /users"]
+
+
+@pytest.mark.parametrize(("tasks", "most"), [(0, 1), (1, 1), (2, 20), (16, 192), (1000, 2000)])
+def test_requests_are_bounded(tasks, most):
+    assert tasks <= max(ecs_verify.tries(tasks), 1) and ecs_verify.tries(tasks) == most
+
+
+def test_a_task_that_ended_is_told(aws, steady, options):
+    with recorded() as calls:
+        assert "ended" not in run("ecs_verify", **options)["overview"]
+    assert operations(calls).count("ListTasks") == 1 and "DescribeTasks" not in operations(calls)
+    ecs = aws("ecs")
+    (task, _other) = ecs.list_tasks(cluster=CLUSTER, serviceName=SERVICE["name"])["taskArns"]
+    ecs.stop_task(cluster=CLUSTER, task=task)
+    run("ecs_service", **SERVICE)
+    with recorded() as calls:
+        said = run("ecs_verify", **options)["overview"]["ended"]
+    assert said.startswith("1 task ended ") and said.endswith(" s ago (Task stopped by user) and was replaced")
+    assert operations(calls).count("ListTasks") == operations(calls).count("DescribeTasks") == 1
+    # A roll-out stops tasks as well, and those of before it are no more than history.
+    run("ecs_service", **SERVICE, force_new_deployment=True)
+    assert "ended" not in run("ecs_verify", **options)["overview"]

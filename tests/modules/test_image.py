@@ -3,6 +3,7 @@ import fcntl
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -303,3 +304,56 @@ def test_builds_of_several_hosts_take_turns(docker, options, monkeypatch, tmp_pa
         assert result.result(60)["built"]
         # Held only around the build: whoever comes next has it at once.
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def commit(context):
+    """Put the context into a Git work tree; its commit."""
+    git(context, "init", "-q")
+    git(context, "add", ".")
+    git(context, "commit", "-q", "-m", "first")
+    return git(context, "rev-parse", "HEAD").strip()
+
+
+def test_an_image_is_tagged_with_its_commit(aws, docker, context, options, commit):
+    checked = run("image", check=True, **options, commit_tag=True)
+    assert checked["commit"] == commit and set(checked["diff"]["after"]) == {"latest", commit}
+    made = run("image", **options, commit_tag=True)
+    assert made["pushed"] == ["latest", commit] and made["commit"] == commit
+    assert in_registry(aws, commit) == in_registry(aws)
+    again = run("image", **options, commit_tag=True)
+    assert not again["changed"] and docker.commands.count("push") == 2
+
+    # A commit that changes nothing in the image is one tag more.
+    git(context, "commit", "-q", "--allow-empty", "-m", "second")
+    second = git(context, "rev-parse", "HEAD").strip()
+    assert run("image", **options, commit_tag=True)["pushed"] == [second]
+
+
+def test_the_same_commit_with_another_image_keeps_its_tag(aws, docker, context, options, commit):
+    run("image", **options, commit_tag=True)
+    before = in_registry(aws, commit)
+    (context / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    git(context, "update-index", "--assume-unchanged", "Dockerfile")  # clean, and yet another image
+    built = run("image", **options, commit_tag=True)
+    assert built["pushed"] == ["latest"] and f"The tag {commit} stays" in built["msg"]
+    assert in_registry(aws, commit) == before != in_registry(aws)
+
+
+def test_what_is_not_committed_has_no_tag_of_a_commit(aws, docker, context, options, commit):
+    (context / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    for check in (True, False):
+        built = run("image", check=check, **options, commit_tag=True)
+        assert built["commit"] is None and "not committed (Dockerfile)" in built["msg"]
+    assert built["pushed"] == ["latest"]
+
+
+def test_a_context_without_git_says_so(docker, options, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(Path(options["context"]).parent))
+    built = run("image", **options, commit_tag=True)
+    assert built["commit"] is None and "no Git work tree" in built["msg"] and built["pushed"] == ["latest"]

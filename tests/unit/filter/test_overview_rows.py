@@ -53,6 +53,15 @@ def host(name="h", **registered):
                 ["url", "s", "http://x"],
             ],
         ),
+        (
+            {"__verify_service": {"overview": {"service": "s", "ended": "1 task ended 40 s ago (…) and was replaced"}}},
+            [
+                ["service", "s", "not there"],
+                ["targets", "s", "not there"],
+                ["url", "s", "not there"],
+                ["ended", "s", "1 task ended 40 s ago (…) and was replaced"],
+            ],
+        ),
     ],
 )
 def test_rows_of_a_host(seen, rows):

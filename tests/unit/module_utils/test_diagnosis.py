@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from ansible_collections.handson.ecs.plugins.module_utils import diagnosis
@@ -176,3 +178,50 @@ def test_one_cause_of_a_kind_and_three_at_most():
 
 def test_a_cause_is_shown_with_its_remedy_below():
     assert str(diagnosis.Cause("broken", "mend it")) == "broken\n  -> mend it"
+
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+D = "ecs-svc/1"
+
+
+def ended(reason="Essential container in task exited", code="EssentialContainerExited", ago=40, exit_code=137, by=D, why=None):
+    container = {"name": "app", "exitCode": exit_code, **({"reason": why} if why else {})}
+    when = NOW - timedelta(seconds=ago)
+    return {
+        "startedBy": by,
+        "lastStatus": "STOPPED",
+        "stopCode": code,
+        "stoppedReason": reason,
+        "stoppedAt": when,
+        "containers": [container],
+    }
+
+
+HEALTH = "Task failed ELB health checks in (target-group t)"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "replaced", "said"),
+    [
+        ([], True, ""),
+        ([ended()], True, "1 task ended 40 s ago (container app exited with code 137) and was replaced"),
+        ([ended()], False, "1 task ended 40 s ago (container app exited with code 137) and is not yet replaced"),
+        (
+            [ended(why="OutOfMemoryError: Container killed due to memory usage", ago=600)],
+            True,
+            "1 task ended 10 min ago (container app exited with code 137: OutOfMemoryError: Container killed due to memory "
+            "usage) and was replaced",
+        ),
+        (
+            [ended(ago=300), ended(HEALTH, "ServiceSchedulerInitiated", ago=60)],
+            True,
+            f"2 tasks ended within the last hour, the last one 60 s ago ({HEALTH}), and were replaced",
+        ),
+        ([ended("Task stopped by user", "UserInitiated")], True, "1 task ended 40 s ago (Task stopped by user) and was replaced"),
+        ([ended("Scaling activity initiated by (deployment ecs-svc/1)", "ServiceSchedulerInitiated")], True, ""),
+        ([ended(by="ecs-svc/0")], True, ""),  # of a roll-out that is over
+        ([{**ended(), "lastStatus": "DEACTIVATING"}], True, ""),
+    ],
+)
+def test_tasks_that_ended_lately(tasks, replaced, said):
+    assert diagnosis.told_ended(diagnosis.ended_tasks(tasks, D), NOW, replaced) == said

@@ -89,3 +89,17 @@ def test_a_repository_of_docker_hub_is_refused(uri):
 
 def test_last_lines():
     assert images.last_lines(["a", "", "b", " ", "c"], 2) == "b\nc"
+
+
+@pytest.mark.parametrize(
+    ("head", "changes", "tag", "why"),
+    [
+        ("abc\n", "", "abc", ""),
+        ("", "", None, "in no Git work tree"),
+        ("abc", " M Dockerfile\n?? a\n", None, "(Dockerfile, a)"),
+        ("abc", " M a\n M b\n M c\n M d\n", None, "(a, b, c and 1 more)"),
+    ],
+)
+def test_the_commit_to_tag_with(head, changes, tag, why):
+    found, said = images.commit_of(head, changes)
+    assert found == tag and why in said

@@ -193,6 +193,13 @@ def test_a_roll_back_is_waited_for(clock):
     assert "ECS rolled back: the service uses f:1 again, with 2 of 2 tasks running" in str(error)
 
 
+def test_a_roll_back_to_another_image_of_the_same_revision(clock):
+    back = deployment(GOOD, reason=f"rolling back to deploymentId {GOOD}.", state="COMPLETED")
+    error = failure(Fake(service(back)), service(deployment()))
+    assert "what the image's tag names once more" in str(error) and "service_follow_tag to false" in str(error)
+    assert "service_task_definition" not in str(error)
+
+
 def test_the_causes_are_asked_for_before_the_roll_back_ends(clock):
     back = deployment(GOOD, reason="rolling back", revision=1)
     gone = deployment(state="FAILED", status="ACTIVE")

@@ -243,3 +243,12 @@ def test_new_events_are_told_oldest_first():
 )
 def test_settled_events(messages, settled):
     assert services.settled_events({"events": [event(i, m) for i, m in enumerate(messages)]}) == settled
+
+
+def test_a_failure_whose_roll_back_is_over_has_its_reason_from_the_event():
+    said = "(service s) (deployment ecs-svc/2) deployment failed: tasks failed to start."
+    now = {"id": "ecs-svc/1", "status": "PRIMARY", "rolloutStateReason": "ECS deployment ecs-svc/1 completed."}
+    service = {"deployments": [now], "events": [{"id": "a", "message": said}]}
+    assert services.failed_reason(service, "ecs-svc/2") == "tasks failed to start."
+    assert services.failed_reason(service, "ecs-svc/3").startswith("ECS replaced it by ecs-svc/1")
+    assert services.failed_reason(service, "ecs-svc/1") is None

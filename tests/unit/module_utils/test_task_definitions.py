@@ -218,3 +218,27 @@ def test_a_masked_value_still_shows_that_it_changed():
     one, same, other = (td.masked({"app": {"environment": {"TOKEN": v}}}) for v in ("a", "a", "b"))
     assert one == same != other
     assert td.masked({"app": NORMAL}) == {"app": NORMAL}
+
+
+TASK = {"cpu": "512", "containerDefinitions": [{**CONTAINER, **FILLED_IN}], "requiresAttributes": [{"name": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"revision": 2, "taskDefinitionArn": "f:2", "registeredBy": "pipeline", "registeredAt": 2, "status": "INACTIVE"}, True),
+        ({"requiresAttributes": [], "compatibilities": ["EC2"], "volumes": []}, True),
+        ({"containerDefinitions": [CONTAINER]}, True),
+        ({"containerDefinitions": [{**CONTAINER, "image": "app:2"}]}, False),
+        ({"containerDefinitions": [{**CONTAINER, "environment": [{"name": "A", "value": "1"}]}]}, False),
+        ({"cpu": "1024"}, False),
+        ({"taskRoleArn": "arn:aws:iam::1:role/r"}, False),
+    ],
+)
+def test_same_task(change, same):
+    assert td.same_task(TASK, {**TASK, **change}) is same
+
+
+def test_image_of():
+    assert td.image_of(TASK, "app") == "app:1" and td.image_of(TASK, "sidecar") is None and td.image_of({}, None) is None

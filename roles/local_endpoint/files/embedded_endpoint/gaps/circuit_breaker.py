@@ -9,7 +9,7 @@ API reference; reasons and events are worded as AWS words them.
 
 from moto.core.utils import utcnow
 
-from embedded_endpoint.gaps import task_record
+from embedded_endpoint.gaps import deployment_history, task_record
 from embedded_endpoint.gaps.deployment import event
 
 LEAST, MOST = 3, 200  # what BOUNDED_PERCENT is kept between
@@ -54,20 +54,31 @@ def _give_up(backend, service, deployment) -> None:
     deployment.rollout_state = "FAILED"
     deployment.rollout_state_reason = "ECS deployment circuit breaker: tasks failed to start."
     event(service, f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
+    reason = "Service deployment failed because the circuit breaker detected that tasks failed to start."
+    if not breaker(service).get("rollback") or not roll_back(
+        backend, service, deployment, reason, "ECS deployment circuit breaker"
+    ):
+        deployment_history.given_up(deployment, reason)
+
+
+def roll_back(backend, service, deployment, reason: str, who: str) -> bool:
+    """Go back to the last deployment that was completed; False if there is none."""
     good = service.completed
-    if not breaker(service).get("rollback") or good is None or good is deployment:
-        return
+    if good is None or good is deployment:
+        return False
     # The good deployment becomes PRIMARY again under its old id (its tasks were started by it), as the events of real
     # services show: "rolling back to deployment A" is followed by "(deployment A) deployment completed".
     deployment.status = "ACTIVE"
     good.status, good.rollout_state = "PRIMARY", "IN_PROGRESS"
-    good.rollout_state_reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
+    good.rollout_state_reason = f"{who}: rolling back to deploymentId {good.id}."
     good.updated_at = utcnow()
     good.failed_tasks = good.rest = good.next_rest = 0
     service.deployments = [good, *(each for each in service.deployments if each is not good)]
     service.task_definition = good.task_definition
     event(service, f"rolling back to deployment {good.id}.")
+    deployment_history.rolls_back(deployment, good, reason)
     _stop_pending(backend, service, deployment)
+    return True
 
 
 def _stop_pending(backend, service, deployment) -> None:

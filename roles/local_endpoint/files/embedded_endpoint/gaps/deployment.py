@@ -10,6 +10,9 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.moto_api._internal import mock_random
 
+from embedded_endpoint.gaps import deployment_history
+from embedded_endpoint.gaps.service_revision import ServiceRevision
+
 MAX_EVENTS = 100
 
 
@@ -36,12 +39,16 @@ class Deployment:
         self.network_configuration = service.network_configuration or None
         self.rollout_state = "IN_PROGRESS"
         self.rollout_state_reason = f"ECS deployment {self.id} in progress."
+        self.revision = ServiceRevision(service, self)
+        self.record = deployment_history.begin(service, self.revision)
+        self.rolled_back_record = None  # that of a deployment which is being rolled back to this one
 
     def complete(self) -> None:
         """The roll-out is done."""
         self.rollout_state = "COMPLETED"
         self.rollout_state_reason = f"ECS deployment {self.id} completed."
         self.updated_at = utcnow()
+        deployment_history.completed(self)
 
 
 def begin(service) -> None:
@@ -50,6 +57,8 @@ def begin(service) -> None:
         deployment.status = "ACTIVE"
         deployment.updated_at = utcnow()
     service.deployments.insert(0, Deployment(service))
+    revision = service.deployments[0].revision
+    service.revisions[revision.service_revision_arn] = revision
     service.steady = False
 
 

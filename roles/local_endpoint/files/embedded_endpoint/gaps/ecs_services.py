@@ -67,6 +67,8 @@ def _service(original, self, *args, **kwargs):
     self.created_by = f"arn:aws:iam::{self._account_id}:root"
     self.events = []
     self.deployments = []
+    self.revisions = {}  # all that there were, by ARN
+    self.history = []  # of its service deployments, newest first
     self.running_count = self.pending_count = 0
     self.deployment_configuration = deployment_configuration(None)
     self.availability_zone_rebalancing = "ENABLED"
@@ -135,7 +137,7 @@ def _create(original, self):
     if service.health_check_grace_period_seconds is None and service.load_balancers:
         service.health_check_grace_period_seconds = 0
     if service.deployments:
-        service.deployments = []
+        service.deployments, service.revisions, service.history = [], {}, []
         begin(service)  # again: now with all options
     scheduler.refresh_counts(backend, service)
     return result

@@ -270,6 +270,7 @@ def _place(backend, service, deployment, definition):
         capacity_provider_name=_provider(instance, providers),
     )
     task.enable_execute_command = service.enable_execute_command
+    deployment.revision.resolve(definition)
     backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
     deployment.updated_at = utcnow()
     return task, []

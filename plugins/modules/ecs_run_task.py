@@ -8,7 +8,9 @@ module: ecs_run_task
 version_added: 0.1.0
 short_description: Run a task once
 description:
-  - Starts tasks that no service keeps, and waits until they run or have ended.
+  - Starts tasks that no service keeps, and waits until they run, or until they have ended.
+  - Of those that end it shows the log as it comes, the exit code and the reason. One that fails is a failure, with its
+    last lines.
   - Fails when ECS starts fewer than asked for, and says why. M(community.aws.ecs_task) drops ECS's C(failures).
   - Every run starts new tasks. They stay until they end or are stopped, by O(state=absent) or with the cluster.
 author: The handson.ecs contributors (@handson-ecs)
@@ -47,6 +49,24 @@ options:
     description: Number of tasks, 1 to 10.
     type: int
     default: 1
+  command:
+    description:
+      - Command of O(container), instead of the one in the task definition or the image.
+      - It is what follows the image's entry point, if it has one. That one ECS can't replace for a run.
+    type: list
+    elements: str
+  container:
+    description:
+      - The container that does the work. Its exit code says whether a task failed, and O(command) is for it.
+      - Left out, every container's exit code counts.
+    type: str
+  wait_for:
+    description:
+      - V(started) waits until every task runs or has ended, which is for servers. V(stopped) waits until every task has
+        ended, and shows the log meanwhile. V(nothing) doesn't wait.
+    type: str
+    choices: [nothing, started, stopped]
+    default: started
   launch_type:
     description: Where the tasks run.
     type: str
@@ -96,6 +116,14 @@ EXAMPLES = r"""
     task_definition: petclinic-rest-task
     count: 2
 
+- name: Run a program to its end
+  handson.ecs.ecs_run_task:
+    cluster: petclinic-rest-cluster
+    task_definition: petclinic-rest-task
+    container: petclinic-rest-app
+    command: [python, -m, migrate]
+    wait_for: stopped
+
 - name: Stop what was run so
   handson.ecs.ecs_run_task:
     cluster: petclinic-rest-cluster
@@ -113,6 +141,11 @@ tasks:
   type: list
   elements: dict
   sample: [{id: 5f3c…, status: RUNNING, exit_codes: {}, stopped_reason: null}]
+log:
+  description: With O(wait_for=stopped), the last hundred lines of the tasks' log. A failure has its last ones in C(msg).
+  returned: when tasks were started and none failed
+  type: list
+  elements: str
 """
 
 import time
@@ -138,13 +171,17 @@ from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import li
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, ignore_missing
 from ansible_collections.handson.ecs.plugins.module_utils.services import network_to_aws
+from ansible_collections.handson.ecs.plugins.module_utils.task_logs import TaskLog, streams
 
 #: What RunTask says of an awsvpc task while the account's service-linked role for ECS is being made.
 ROLE_NOT_YET = ("Unable to assume the service linked role",)
 
+#: Lines of the log that a failure tells.
+LAST_LINES = 10
+
 
 def start(module):
-    """Start the tasks and return their ARNs. Raises ResourceError where ECS starts fewer than asked for."""
+    """Start the tasks and return them as RunTask gives them. Raises ResourceError where ECS starts fewer than asked for."""
     p, ecs = module.params, module.client("ecs")
     names.refuse_foreign_cluster(ecs, p["cluster"], p["cluster_owner"])
     request = {
@@ -156,6 +193,8 @@ def start(module):
         "clientToken": str(uuid.uuid4()),  # a repeated call (a lost answer) starts nothing twice
         "enableECSManagedTags": True,
     }
+    if p["command"]:
+        request["overrides"] = {"containerOverrides": [{"name": p["container"], "command": p["command"]}]}
     tags = merged_tags(p["tags"], p["owner"])
     if tags:
         request["tags"] = dict_to_tags(tags, "key", "value")
@@ -170,21 +209,34 @@ def start(module):
         }
         request["networkConfiguration"] = network_to_aws(network)
     answer = Resource(module).retry_on(ROLE_NOT_YET, lambda: ecs.run_task(**request))
-    arns = [t["taskArn"] for t in answer["tasks"]]
     failures = [f"{f.get('reason')} ({f.get('arn', 'no instance')})" for f in answer.get("failures") or []]
-    if len(arns) < p["count"]:
+    if len(answer["tasks"]) < p["count"]:
         raise ResourceError(
-            f"ECS started {len(arns)} of {p['count']} tasks of {p['task_definition']!r}: "
+            f"ECS started {len(answer['tasks'])} of {p['count']} tasks of {p['task_definition']!r}: "
             f"{'; '.join(failures) or 'it gave no reason, which means that no instance has room'}. Raise instances_count or "
             "instances_type, ask for less in task_definition_cpu and task_definition_memory, or wait until instances "
             "have registered (playbooks/cluster.yml)."
         )
-    return arns
+    return answer["tasks"]
 
 
-def settle(module, arns):
-    """Wait until every task runs or has ended, and return what each came to."""
+def log_of(module, tasks):
+    """Return the log of tasks that are of one task definition."""
+    p, progress = module.params, Progress(module.params["progress_file"])
+    arn = tasks[0].get("taskDefinitionArn") or p["task_definition"]
+    definition = module.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+    ids = [short(t["taskArn"]) for t in tasks]
+    return TaskLog(module.client("logs"), streams(definition, ids), progress.say, p["container"])
+
+
+def short(arn):
+    return arn.rsplit("/", 1)[-1]
+
+
+def settle(module, arns, log):
+    """Wait until every task is where `wait_for` wants it, and return what each came to. `log` is shown meanwhile."""
     p, ecs, progress = module.params, module.client("ecs"), Progress(module.params["progress_file"])
+    enough = ("STOPPED",) if p["wait_for"] == "stopped" else ("RUNNING", "STOPPED")
     deadline, last = time.monotonic() + p["wait_timeout"], None
     while True:
         tasks = ecs.describe_tasks(cluster=p["cluster"], tasks=arns)["tasks"]
@@ -193,14 +245,42 @@ def settle(module, arns):
         if states != last:
             progress.say(f"{len(arns)} tasks: {', '.join(states)}")
             last = states
-        if all(s in ("RUNNING", "STOPPED") for s in states):
+        if log:
+            log.look()
+        if all(s in enough for s in states):
             return tasks
+        if time.monotonic() >= deadline and p["wait_for"] == "stopped" and "RUNNING" in states:
+            going = [t["taskArn"] for t in tasks if t["lastStatus"] != "STOPPED"]
+            error = ResourceError(
+                f"After {p['wait_timeout']} s (task_definition_run_timeout) these tasks have not ended, and go on: "
+                f"{', '.join(map(short, going))}. A program that never ends, such as a server, is run with "
+                f"task_definition_run_wait=started. Stop one: aws ecs stop-task --cluster {p['cluster']} --task {short(going[0])}"
+            )
+            error.details = {"changed": True}
+            raise error
         if time.monotonic() >= deadline:
             raise ResourceError(
                 f"After {p['wait_timeout']} s the tasks are {', '.join(states)}. Look at them in the console under cluster "
                 f"{p['cluster']!r}, tab Tasks."
             )
         time.sleep(p["wait_interval"])
+
+
+def finish(module, log):
+    """Show what the log still brings of tasks that have ended: it comes a little later than their end."""
+    quiet = 0
+    while quiet < 2:
+        quiet = 0 if log.look() else quiet + 1
+        if quiet < 2:
+            time.sleep(min(module.params["wait_interval"], 2))
+
+
+def failed(module, task):
+    """Tell whether a task ended with a failure: another exit code than 0, or none at all."""
+    if task["lastStatus"] != "STOPPED":
+        return False
+    codes, main = describe(task)["exit_codes"], module.params["container"]
+    return any([codes.get(main, True)] if main else codes.values() or [True])
 
 
 def once_run(module):
@@ -279,6 +359,9 @@ def main():
             "cluster_owner": {"type": "dict", "default": {}},
             "task_definition": {"type": "str", "required": True},
             "count": {"type": "int", "default": 1},
+            "command": {"type": "list", "elements": "str"},
+            "container": {"type": "str"},
+            "wait_for": {"type": "str", "choices": ["nothing", "started", "stopped"], "default": "started"},
             "launch_type": {"type": "str", "choices": ["EC2", "FARGATE", "EXTERNAL"], "default": "EC2"},
             "network": {"type": "dict"},
             "security_groups": {"type": "list", "elements": "str", "default": []},
@@ -291,6 +374,7 @@ def main():
             "progress_file": {"type": "path"},
         },
         supports_check_mode=True,
+        required_by={"command": ["container"]},
     )
     if module.params["state"] == "absent":
         try:
@@ -304,17 +388,42 @@ def main():
     if module.check_mode:
         module.exit_json(changed=True, tasks=[])
     try:
-        tasks = settle(module, start(module))
+        result = run_to_the_end(module)
     except ResourceError as e:
-        module.fail_json(msg=str(e))
+        module.fail_json(msg=str(e), **getattr(e, "details", {}))
     except (BotoCoreError, ClientError) as e:
         module.fail_json_aws(e, msg=f"Could not run {module.params['task_definition']!r}")
+    (module.fail_json if "msg" in result else module.exit_json)(changed=True, **result)
+
+
+def run_to_the_end(module):
+    """Start the tasks, wait as `wait_for` says, and return what to say of them; `msg` where one failed."""
+    p, progress = module.params, Progress(module.params["progress_file"])
+    started = start(module)
+    if p["wait_for"] == "nothing":
+        return {"tasks": [describe(t) for t in started], "log": []}
+    log = log_of(module, started) if p["wait_for"] == "stopped" else None
+    tasks = settle(module, [t["taskArn"] for t in started], log)
+    bad = [t for t in tasks if failed(module, t)]
+    if bad and not log:
+        log = log_of(module, bad)
+    if log:
+        finish(module, log)
     described = [describe(t) for t in tasks]
-    bad = [t for t in tasks if t["lastStatus"] == "STOPPED" and any(describe(t)["exit_codes"].values() or [True])]
-    if bad:
-        causes = "\n".join(f"- {c}" for c in diagnosis.from_stopped_tasks(bad)) or "ECS gave no reason."
-        module.fail_json(msg=f"{len(bad)} of {len(tasks)} tasks ended with a failure:\n{causes}", tasks=described)
-    module.exit_json(changed=True, tasks=described)
+    for task in described:
+        if task["status"] == "STOPPED":
+            codes = ", ".join(f"{name} {code}" for name, code in sorted(task["exit_codes"].items())) or "none"
+            progress.say(f"task {task['id']} ended: exit code {codes} ({task['stopped_reason'] or 'no reason given'})")
+    result = {"tasks": described}
+    if not bad:
+        result["log"] = log.lines[-100:] if log else []
+    else:
+        causes = "\n".join(f"- {c}" for c in diagnosis.from_stopped_tasks(bad, log.groups)) or "ECS gave no reason."
+        last = "".join(f"\n  {line}" for line in log.lines[-LAST_LINES:])
+        result["msg"] = f"{len(bad)} of {len(tasks)} tasks ended with a failure:\n{causes}" + (
+            f"\nThe last lines of the log:{last}" if last else ""
+        )
+    return result
 
 
 if __name__ == "__main__":

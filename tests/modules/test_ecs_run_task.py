@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import time
+
 import pytest
 from modules.aws_calls import error, operations, recorded
 from modules.harness import Failed, run
@@ -271,3 +273,102 @@ def test_a_cluster_that_goes_meanwhile_took_its_tasks_along(cluster):
 
     with recorded(DescribeTasks=gone):
         assert run("ecs_run_task", **OPTIONS, state="absent")["changed"]
+
+
+GROUP = "/ecs/petclinic-rest-task"
+JOB = {**OPTIONS, "container": "app", "wait_for": "stopped"}
+
+
+@pytest.fixture
+def job(aws, cluster):
+    """A task definition with a log. Returns a function that makes tasks end after `looks` looks, and writes their log."""
+    logging = {"logDriver": "awslogs", "options": {"awslogs-group": GROUP, "awslogs-stream-prefix": "petclinic"}}
+    containers = [
+        {"name": "app", "image": "petclinic:1", "memory": 128, "logConfiguration": logging},
+        {"name": "proxy", "image": "proxy:1", "memory": 128, "logConfiguration": logging},
+    ]
+    aws("ecs").register_task_definition(family=FAMILY, containerDefinitions=containers)
+    aws("logs").create_log_group(logGroupName=GROUP)
+
+    def write(task, text):
+        stream = {"logGroupName": GROUP, "logStreamName": f"petclinic/app/{task['taskArn'].rsplit('/', 1)[-1]}"}
+        if not aws("logs").describe_log_streams(logGroupName=GROUP)["logStreams"]:
+            aws("logs").create_log_stream(**stream)
+        aws("logs").put_log_events(**stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": text}])
+
+    def ends(codes, looks=3, reason="Essential container in task exited"):
+        seen = []
+
+        def look(real, _parameters):
+            answer = real()
+            seen.append(answer)
+            for task in answer["tasks"]:
+                if len(seen) <= looks:
+                    write(task, f"step {len(seen)}")
+                if len(seen) >= looks:
+                    task.update(lastStatus="STOPPED", stopCode="EssentialContainerExited", stoppedReason=reason)
+                    for container in task["containers"]:
+                        if codes.get(container["name"]) is not None:
+                            container["exitCode"] = codes[container["name"]]
+            return answer
+
+        return recorded(DescribeTasks=look)
+
+    return ends
+
+
+def test_a_job_is_followed_to_its_end_with_its_log(job, tmp_path):
+    progress = tmp_path / "progress"
+    with job({"app": 0, "proxy": 143}) as calls:
+        result = run("ecs_run_task", **JOB, command=["python", "-m", "migrate"], progress_file=str(progress))
+    assert result["changed"] and result["tasks"][0]["exit_codes"] == {"app": 0, "proxy": 143}, "the proxy was only told to go"
+    assert result["tasks"][0]["stopped_reason"] == "Essential container in task exited"
+    request = next(parameters for operation, parameters in calls if operation == "RunTask")
+    assert request["overrides"] == {"containerOverrides": [{"name": "app", "command": ["python", "-m", "migrate"]}]}
+    shown = progress.read_text().splitlines()
+    assert [text.split("] ")[1] for text in result["log"]] == ["step 1", "step 2", "step 3"]
+    task = result["tasks"][0]["id"]
+    assert f"[{task[:8]}] step 1" in shown[1] and "exit code app 0, proxy 143" in shown[-1]
+
+
+def test_a_job_that_fails_is_told_with_its_last_lines(job):
+    with job({"app": 3}, looks=12), pytest.raises(Failed) as failed:
+        run("ecs_run_task", **JOB)
+    said = failed.value.result
+    assert said["changed"] and "1 of 1 tasks ended with a failure" in said["msg"] and "exited with code 3" in said["msg"]
+    assert f"aws logs tail {GROUP}" in said["msg"] and "log" not in said
+    assert "last lines of the log" in said["msg"] and "step 12" in said["msg"] and "step 2\n" not in said["msg"]
+    assert said["tasks"][0]["exit_codes"] == {"app": 3}
+
+
+def test_a_job_that_never_started_has_no_exit_code_and_failed(job):
+    with job({}, looks=1, reason="CannotPullContainerError: not found"), pytest.raises(Failed, match="CannotPullContainerError"):
+        run("ecs_run_task", **JOB)
+
+
+def test_a_server_does_not_hold_a_job_for_ever(job, aws):
+    with pytest.raises(Failed, match=r"After 0 s .task_definition_run_timeout.*not ended.*task_definition_run_wait=started.*stop-task"):
+        run("ecs_run_task", **{**JOB, "wait_timeout": 0})
+    assert len(running(aws)) == 1, "it isn't ours to stop"
+
+
+def test_nobody_waits(cluster):
+    with recorded() as calls:
+        result = run("ecs_run_task", **OPTIONS, wait_for="nothing")
+    assert result["changed"] and result["tasks"][0]["status"] == "PENDING" and operations(calls) == ["RunTask"]
+
+
+def test_a_log_that_may_not_be_read_is_said_once(job, tmp_path):
+    progress = tmp_path / "progress"
+
+    def denied(_real, _parameters):
+        raise error("AccessDeniedException", "not authorized to perform logs:GetLogEvents")
+
+    with job({"app": 0}), recorded(GetLogEvents=denied):
+        assert run("ecs_run_task", **JOB, progress_file=str(progress))["log"] == []
+    assert progress.read_text().count("cannot be read: not authorized") == 2, "once for each stream"
+
+
+def test_a_command_is_some_containers(cluster):
+    with pytest.raises(Failed, match="missing parameter.*command.*container"):
+        run("ecs_run_task", **OPTIONS, command=["true"])

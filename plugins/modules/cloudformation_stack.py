@@ -150,14 +150,13 @@ try:
 except ImportError:  # AnsibleAWSModule reports the missing library in its own words
     ClientError = Exception
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code, is_boto3_error_message
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import stack_events, stacks
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, drift, foreign_because
 from ansible_collections.handson.ecs.plugins.module_utils.networks import first_zones
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, argument_spec
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
 
 SHOWN = ("name", "id", "status", "parameters", "outputs", "tags")
 #: Codes by which a second try of ours says that the first went through.
@@ -506,28 +505,6 @@ class Stack(Resource):
         return {**shown, "resources": stacks.resources(self.template)} if "template" in after else shown
 
 
-class UnloggedModule(AnsibleModule):
-    """Tells the system log nothing of its options: which of `parameters` are secret only the template knows.
-
-    AnsibleModule(no_log=True) would not do. Every task brings its own `_ansible_no_log`, which takes the place of that
-    (basic.py, _set_internal_properties).
-    """
-
-    def _log_invocation(self):
-        pass
-
-
-def unlogged_module(**options):
-    """Return an AnsibleAWSModule over UnloggedModule. The class is a setting of all AnsibleAWSModules there."""
-    settings = AnsibleAWSModule.default_settings
-    before = settings["module_class"]
-    settings["module_class"] = UnloggedModule
-    try:
-        return AnsibleAWSModule(**options)
-    finally:
-        settings["module_class"] = before
-
-
 def main():
     spec = argument_spec(
         name={"type": "str", "required": True},
@@ -546,6 +523,7 @@ def main():
         progress_file={"type": "path"},
     )
     Stack(
+        # Which of `parameters` are secret only the template knows.
         unlogged_module(
             argument_spec=spec, supports_check_mode=True, required_if=[("state", "present", ["template_body"])]
         )

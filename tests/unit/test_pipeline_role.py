@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the handson.ecs contributors
+"""What the role of the pipeline may do: enough, and on its own things only."""
+
+import importlib.resources
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+CONNECTION = "arn:aws:codeconnections:ap-southeast-1:123456789012:connection/1"
+HERE = "ap-southeast-1:123456789012"
+#: The user guide's policies for the actions CodeStarSourceConnection, CodeBuild and ECS, and for the artifact store
+NEEDED = {
+    "codebuild:BatchGetBuilds", "codebuild:StartBuild", "codeconnections:UseConnection",
+    "codestar-connections:UseConnection", "ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks",
+    "ecs:ListTasks", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UpdateService", "iam:PassRole",
+    "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObject", "s3:GetObjectVersion",
+    "s3:PutObject", "s3:PutObjectAcl",
+}  # fmt: skip
+
+
+def value(name, **given):
+    """What a variable of the role is on the host of the petclinic service."""
+    loader, values = DataLoader(), {}
+    for file in ("naming/defaults", "pipeline/defaults", "pipeline/vars"):
+        values |= loader.load_from_file(str(ROLES / file / "main.yml"), trusted_as_template=True)
+    values |= {
+        "inventory_hostname": "petclinic-rest-service",
+        "cluster_name": "petclinic-rest-cluster",
+        "aws_account_id": "123456789012",
+        "hostvars": {},
+        "__pipeline_connection": {"connection": {"arn": CONNECTION}, "available": True},
+        **given,
+    }
+    return Templar(loader, variables=values).template(values[name])
+
+
+def listed(it):
+    return [it] if isinstance(it, str) else list(it)
+
+
+def statements(**given):
+    return {s["Sid"]: s for s in value("__pipeline_policy", **given)["Statement"]}
+
+
+def actions(**given):
+    return {a for s in statements(**given).values() for a in listed(s["Action"])}
+
+
+@cache
+def services():
+    data = importlib.resources.files("cfnlint") / "data" / "AdditionalSpecs" / "Policies.json"
+    return json.loads(data.read_text())
+
+
+def resources_of(action):
+    """The resources that the Service Authorization Reference knows of an action, as cfn-lint carries it."""
+    service, name = action.split(":")
+    known = services()[service]["Actions"]
+    return next((v for k, v in known.items() if k.lower() == name.lower())).get("Resources") or []
+
+
+def test_it_may_do_what_its_actions_take_and_nothing_else():
+    assert actions() == NEEDED
+    key = "arn:aws:kms:ap-southeast-1:123456789012:key/1"
+    with_key = statements(pipeline_artifact_kms_key=key)["UseTheKeyOfTheArtifacts"]
+    assert with_key["Resource"] == key and all(a.startswith("kms:") for a in with_key["Action"])
+
+
+def test_every_resource_is_its_own():
+    found = {sid: listed(s["Resource"]) for sid, s in statements().items()}
+    service = f"arn:aws:ecs:{HERE}:service/petclinic-rest-cluster/petclinic-rest-service"
+    assert found == {
+        "ReadTheRepository": [CONNECTION],
+        "Build": [f"arn:aws:codebuild:{HERE}:project/petclinic-rest-build"],
+        "LookAtTheArtifactBucket": ["arn:aws:s3:::petclinic-rest-codepipeline-123456789012"],
+        "HandOnArtifacts": ["arn:aws:s3:::petclinic-rest-codepipeline-123456789012/*"],
+        "DeployToTheService": [service],
+        "ReadTaskDefinitions": ["*"],
+        "RegisterARevision": [f"arn:aws:ecs:{HERE}:task-definition/petclinic-rest-task:*"],
+        "TagTheRevision": [f"arn:aws:ecs:{HERE}:task-definition/petclinic-rest-task:*"],
+        "LookAtTasks": [f"arn:aws:ecs:{HERE}:task/petclinic-rest-cluster/*"],
+        "ListTasks": ["*"],
+        "PassTheRolesOfTheTask": ["arn:aws:iam::123456789012:role/petclinic-rest-task-execution-role"],
+    }
+
+
+def test_everything_is_allowed_only_where_aws_knows_no_resource_or_a_condition_limits_it():
+    for statement in statements().values():
+        if statement["Resource"] == "*":
+            assert statement.get("Condition") or not any(resources_of(a) for a in listed(statement["Action"]))
+        assert not any("*" in action for action in listed(statement["Action"]))
+
+
+def test_roles_are_passed_to_tasks_only():
+    passed = statements(task_definition_task_role="petclinic-task-role")["PassTheRolesOfTheTask"]
+    assert passed["Resource"] == [
+        "arn:aws:iam::123456789012:role/petclinic-rest-task-execution-role",
+        "arn:aws:iam::123456789012:role/petclinic-task-role",
+    ]
+    assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    arn = "arn:aws:iam::123456789012:role/path/of-mine"
+    assert statements(task_definition_task_role=arn)["PassTheRolesOfTheTask"]["Resource"][1] == arn
+    tagged = statements()["TagTheRevision"]
+    assert tagged["Condition"] == {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}}
+
+
+def test_only_codepipeline_for_this_pipeline_may_take_it():
+    assert value("pipeline_trust_conditions") == {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:codepipeline:{HERE}:petclinic-rest-codepipeline"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("connection", "pending"),
+    [
+        ({"available": True, "connection": {"name": "c"}}, {}),
+        ({"available": False, "connection": {"name": "c"}}, {"name": "c"}),
+        ({"skipped": True}, {}),
+    ],
+)
+def test_a_connection_that_cannot_be_used_is_pending(connection, pending):
+    assert value("__pipeline_pending", __pipeline_connection=connection) == pending

@@ -61,6 +61,9 @@ options:
       - How many instances should run now.
       - Without it a living group keeps what it has, so that no scaler is overruled, and a new one starts with O(min).
     type: int
+  initial_desired:
+    description: How many instances a new group starts with, where O(desired) is not given.
+    type: int
   default_cooldown:
     description: Seconds between two activities of simple scaling. Other policies don't look at it. AWS starts with 300.
     type: int
@@ -213,8 +216,12 @@ class AutoScalingGroup(Resource):
         template = self.resolve(lambda: launch_templates.existing(self.client("ec2"), self.params["launch_template"]))
         known = template != KNOWN_AFTER_APPLY
         self._version = int(template["DefaultVersionNumber"]) if known else KNOWN_AFTER_APPLY
+        initial = self.params["initial_desired"]
+        starts = {"desired": initial} if current is None and self.params["desired"] is None and initial is not None else {}
+        groups.check_sizes(self.params["min"], self.params["max"], starts.get("desired"))
         return {
             **self.given("name", "launch_template", *_OPTIONS),
+            **starts,
             "launch_template_id": template["LaunchTemplateId"] if known else KNOWN_AFTER_APPLY,
             "launch_template_version": "$Default",
             "subnets": self.resolve(self._subnet_ids),
@@ -368,6 +375,7 @@ def main():
         min={"type": "int", "default": 0},
         max={"type": "int", "default": 1},
         desired={"type": "int"},
+        initial_desired={"type": "int"},
         default_cooldown={"type": "int"},
         health_check_type={"type": "str", "choices": ["EC2", "ELB"], "default": "EC2"},
         health_check_grace={"type": "int", "default": 300},

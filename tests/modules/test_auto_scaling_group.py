@@ -319,3 +319,14 @@ def test_a_refresh_that_started_since_we_looked_is_no_failure(outdated):
     with recorded(**answers):
         again = run("auto_scaling_group", **OPTIONS, refresh_instances=True)
     assert not again["changed"] and not again["instance_refresh"]["started"]
+
+
+def test_a_new_group_starts_with_the_initial_count_and_keeps_what_it_has(aws, template, read):
+    options = {**OPTIONS, "initial_desired": 2}
+    assert run("auto_scaling_group", check=True, **options)["diff"]["after"]["desired"] == 2
+    run("auto_scaling_group", **options)
+    assert read()["DesiredCapacity"] == 2
+    aws("autoscaling").set_desired_capacity(AutoScalingGroupName=NAME, DesiredCapacity=3)
+    assert not run("auto_scaling_group", **options)["changed"]
+    with pytest.raises(Failed, match="desired is 9"):
+        run("auto_scaling_group", **{**OPTIONS, "name": "other", "initial_desired": 9})

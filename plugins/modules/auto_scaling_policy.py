@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: auto_scaling_policy
+version_added: 0.2.0
+short_description: Keep a target tracking policy of an Auto Scaling group
+description:
+  - Makes, changes and deletes a policy that keeps a metric of a group's instances near a target.
+  - The policy makes its alarms by itself and takes them along. They are shown and never changed here.
+  - AWS takes one policy for a metric. Another one of this group that tracks the same metric is replaced.
+  - A group that ECS scales by a capacity provider (managed scaling) is refused, since two controllers would fight.
+  - A policy has no tags of its own. O(owner) is held against the tags of the group, and O(tags) is not used.
+  - It is not M(community.aws.autoscaling_policy), which has no check mode.
+author: The handson.ecs contributors (@handson-ecs)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - handson.ecs.resource
+options:
+  name:
+    description: Name of the policy.
+    type: str
+    required: true
+  auto_scaling_group:
+    description: Name of the group.
+    type: str
+    required: true
+  metric:
+    description: The metric, averaged over the group's instances.
+    type: str
+    choices: [ASGAverageCPUUtilization, ASGAverageNetworkIn, ASGAverageNetworkOut]
+    default: ASGAverageCPUUtilization
+  target:
+    description: Percent, or bytes. Needed with O(state=present).
+    type: float
+  instance_warmup:
+    description: Seconds until a new instance counts in the metric. The group's default without it.
+    type: int
+  disable_scale_in:
+    description: Whether the policy never takes instances away.
+    type: bool
+    default: false
+  enabled:
+    description: Whether the policy acts.
+    type: bool
+    default: true
+  capacity_provider:
+    description:
+      - Name of a capacity provider. Where it scales the group (managed scaling), that is switched off first.
+      - The provider stays, and services go on running by it.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Keep the instances' CPU near 55 percent
+  handson.ecs.auto_scaling_policy:
+    name: cpu-55percent-policy
+    auto_scaling_group: petclinic-rest-ecs-instances
+    target: 55
+    instance_warmup: 0
+    owner:
+      handson:cluster: petclinic-rest-cluster
+"""
+
+RETURN = r"""
+policy:
+  description: The policy in the names of the options, with its ARN and alarms, and the size of its group.
+  returned: always
+  type: dict
+  contains:
+    arn:
+      description: Its ARN.
+      type: str
+    alarms:
+      description: The alarms that it made.
+      type: list
+      elements: dict
+    group:
+      description: Smallest, largest and desired size of the group.
+      type: dict
+  sample:
+    name: cpu-55percent-policy
+    metric: ASGAverageCPUUtilization
+    target: 55.0
+    instance_warmup: 0
+    group: {min: 2, max: 4, desired: 2}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_groups as groups
+from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_policies as policies
+from ansible_collections.handson.ecs.plugins.module_utils import names
+from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, argument_spec
+from ansible_collections.handson.ecs.plugins.module_utils.scalable_targets import alarm_row
+
+_OPTIONS = ("name", "auto_scaling_group", "metric", "target", "instance_warmup", "disable_scale_in", "enabled")
+BUSY = ("ScalingActivityInProgress", "ResourceContention")
+
+
+class AutoScalingPolicy(Resource):
+    kind = "scaling policy"
+    result_key = "policy"
+
+    #: what `get` has seen: the group, its policies, and the capacity provider that scales it
+    _group = None
+    _policies = ()
+    _scaled_by = None
+
+    @property
+    def autoscaling(self):
+        return self.client("autoscaling")
+
+    @property
+    def wanted_tags(self):
+        return {}
+
+    def get(self):
+        group = groups.find(self.autoscaling, self.params["auto_scaling_group"])
+        self._group = group if group and not groups.being_deleted(group) else None
+        if self._group is None:
+            return None
+        pages = self.autoscaling.get_paginator("describe_policies").paginate(
+            AutoScalingGroupName=self.params["auto_scaling_group"]
+        )
+        self._policies = [p for page in pages for p in page["ScalingPolicies"]]
+        self._scaled_by = self._managed_scaling()
+        found = next((p for p in self._policies if p["PolicyName"] == self.name), None)
+        tags = tags_to_dict(self._group.get("Tags"))
+        if found is None:
+            # Only managed scaling to switch off.
+            taking = self.params["state"] == "absent" and self._scaled_by
+            return {"managed_scaling": "ENABLED", "tags": tags, "type": None} if taking else None
+        return {
+            **policies.policy_from_aws(found),
+            "managed_scaling": "ENABLED" if self._scaled_by else "DISABLED",
+            "group": {"min": group["MinSize"], "max": group["MaxSize"], "desired": group["DesiredCapacity"]},
+            "alarms": self._alarms(found),
+            "tags": tags,
+        }
+
+    def desired(self, current):
+        policies.check(self.params["target"], self.params["instance_warmup"])
+        if self._group is None:
+            self.resolve(lambda: groups.group(self.autoscaling, self.params["auto_scaling_group"]))
+        else:
+            names.refuse_foreign_parent(
+                "auto scaling group",
+                self.params["auto_scaling_group"],
+                tags_to_dict(self._group.get("Tags")),
+                self.params["owner"],
+            )
+            self._refuse_two_controllers()
+        wanted = {**self.given(*_OPTIONS), "type": policies.TARGET_TRACKING}
+        return {**wanted, "managed_scaling": "DISABLED"} if self.params["capacity_provider"] else wanted
+
+    def create(self, desired):
+        self._switch_off()
+        self._put(desired)
+
+    def update(self, current, desired, changes):
+        self._switch_off()
+        if changes == {"managed_scaling"}:
+            return
+        if "type" in changes:
+            self._delete(self.name)
+        self._put(desired)
+
+    def delete(self, current):
+        self._switch_off()
+        if current["type"]:
+            self._delete(self.name)
+
+    def _put(self, desired):
+        for rival in policies.rivals(self._policies, self.name, desired["metric"]):
+            self._delete(rival)
+        self.retry_on(BUSY, lambda: self.autoscaling.put_scaling_policy(**policies.policy_to_aws(desired)))
+
+    def _delete(self, name):
+        self.retry_on(
+            BUSY,
+            lambda: self.autoscaling.delete_policy(
+                AutoScalingGroupName=self.params["auto_scaling_group"], PolicyName=name
+            ),
+        )
+
+    def _alarms(self, policy):
+        named = [a["AlarmName"] for a in policy.get("Alarms") or []]
+        if not named:
+            return []
+        found = self.client("cloudwatch").describe_alarms(AlarmNames=named, AlarmTypes=["MetricAlarm"])["MetricAlarms"]
+        return [alarm_row(a, self.name) for a in sorted(found, key=lambda a: a["AlarmName"])]
+
+    # --- the other controller ---------------------------------------------------------------------------------------
+
+    def _managed_scaling(self):
+        """The capacity provider that is to leave the group alone, where it scales it now."""
+        name = self.params["capacity_provider"]
+        if not name:
+            return None
+        found = self.client("ecs").describe_capacity_providers(capacityProviders=[name], include=["TAGS"])
+        for provider in found["capacityProviders"]:
+            settings = provider.get("autoScalingGroupProvider") or {}
+            scaling = (settings.get("managedScaling") or {}).get("status", "DISABLED")
+            if provider.get("status") == "ACTIVE" and scaling == "ENABLED":
+                if settings.get("autoScalingGroupArn") in (
+                    self._group["AutoScalingGroupARN"],
+                    self._group["AutoScalingGroupName"],
+                ):
+                    return provider
+        return None
+
+    def _switch_off(self):
+        if self._scaled_by is None:
+            return
+        name = self._scaled_by["name"]
+        names.refuse_foreign_parent(
+            "capacity provider", name, tags_to_dict(self._scaled_by.get("tags")), self.params["owner"]
+        )
+        self.retry_on(
+            ("UpdateInProgressException",),
+            lambda: self.client("ecs").update_capacity_provider(
+                name=name,
+                autoScalingGroupProvider={
+                    "managedScaling": {"status": "DISABLED"},
+                    # AWS takes it only together with managed scaling.
+                    "managedTerminationProtection": "DISABLED",
+                },
+            ),
+        )
+
+    def _refuse_two_controllers(self):
+        managed = policies.managed(self._policies)
+        if managed and not self.params["capacity_provider"]:
+            raise ResourceError(
+                f"ECS scales the auto scaling group {self.params['auto_scaling_group']!r} already, by the managed scaling "
+                f"of a capacity provider (policy {managed}). Two controllers would fight. Set instance_scaling_mode to "
+                "'capacity_provider', or instances_capacity_provider_enabled to false."
+            )
+
+
+def main():
+    metrics = ["ASGAverageCPUUtilization", "ASGAverageNetworkIn", "ASGAverageNetworkOut"]
+    spec = argument_spec(
+        name={"type": "str", "required": True},
+        auto_scaling_group={"type": "str", "required": True},
+        metric={"type": "str", "choices": metrics, "default": "ASGAverageCPUUtilization"},
+        target={"type": "float"},
+        instance_warmup={"type": "int"},
+        disable_scale_in={"type": "bool", "default": False},
+        enabled={"type": "bool", "default": True},
+        capacity_provider={"type": "str"},
+    )
+    AutoScalingPolicy(
+        AnsibleAWSModule(argument_spec=spec, supports_check_mode=True, required_if=[("state", "present", ["target"])])
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import pytest
+from modules.aws_calls import operations, recorded
+from modules.harness import Failed, contract, run
+
+CLUSTER, GROUP, NAME = "petclinic-rest-cluster", "petclinic-rest-ecs-instances", "cpu-55percent-policy"
+PROVIDER = "petclinic-rest-capacity-provider"
+OWNER = {"handson:cluster": CLUSTER}
+OPTIONS = {"name": NAME, "auto_scaling_group": GROUP, "target": 55, "instance_warmup": 0, "owner": OWNER}
+TAG = {"ResourceType": "auto-scaling-group", "Key": "handson:cluster", "Value": CLUSTER, "PropagateAtLaunch": True}
+
+
+@pytest.fixture
+def group(aws, default_subnets):
+    """Return a function that makes a group of two instances, ours unless told otherwise."""
+    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
+    aws("ec2").create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": image})
+
+    def group(name=GROUP, tags=True):
+        aws("autoscaling").create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            LaunchTemplate={"LaunchTemplateName": GROUP},
+            MinSize=2,
+            MaxSize=4,
+            VPCZoneIdentifier=default_subnets[0],
+            Tags=[{**TAG, "ResourceId": name}] if tags else [],
+        )
+
+    return group
+
+
+@pytest.fixture
+def read(aws):
+    def read(group=GROUP, name=NAME):
+        policies = aws("autoscaling").describe_policies(AutoScalingGroupName=group, PolicyNames=[name])[
+            "ScalingPolicies"
+        ]
+        alarms = aws("cloudwatch").describe_alarms()["MetricAlarms"]
+        if not policies:
+            assert not alarms
+            return None
+        return {**policies[0], "alarms": sorted(alarms, key=lambda a: a["Threshold"])}
+
+    return read
+
+
+@pytest.fixture
+def provider(aws, group):
+    group()
+    aws("ecs").create_cluster(clusterName=CLUSTER)
+    arn = aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]["AutoScalingGroupARN"]
+
+    def scaling():
+        found = aws("ecs").describe_capacity_providers(capacityProviders=[PROVIDER])["capacityProviders"][0]
+        settings = found["autoScalingGroupProvider"]
+        return settings["managedScaling"]["status"], settings.get("managedTerminationProtection", "DISABLED")
+
+    aws("ecs").create_capacity_provider(
+        name=PROVIDER,
+        autoScalingGroupProvider={"autoScalingGroupArn": arn, "managedScaling": {"status": "ENABLED"}},
+        tags=[{"key": k, "value": v} for k, v in OWNER.items()],
+    )
+    return scaling
+
+
+def tracking(policy):
+    return policy["TargetTrackingConfiguration"]
+
+
+def test_contract(group, read):
+    group()
+    contract(
+        "auto_scaling_policy",
+        OPTIONS,
+        read,
+        changes=[
+            ({"target": 60}, lambda p: tracking(p)["TargetValue"], 60),
+            ({"instance_warmup": 90}, lambda p: p["EstimatedInstanceWarmup"], 90),
+            ({"disable_scale_in": True}, lambda p: tracking(p)["DisableScaleIn"], True),
+            ({"enabled": False}, lambda p: p["Enabled"], False),
+            (
+                {"metric": "ASGAverageNetworkIn"},
+                lambda p: tracking(p)["PredefinedMetricSpecification"]["PredefinedMetricType"],
+                "ASGAverageNetworkIn",
+            ),
+        ],
+    )
+
+
+def test_the_tutorials_numbers(group, read):
+    group()
+    result = run("auto_scaling_policy", **OPTIONS)["policy"]
+    found = read()
+    assert (found["PolicyType"], found["EstimatedInstanceWarmup"], found["Enabled"]) == (
+        "TargetTrackingScaling",
+        0,
+        True,
+    )
+    low, high = found["alarms"]
+    assert (high["ComparisonOperator"], high["Threshold"], high["EvaluationPeriods"]) == ("GreaterThanThreshold", 55, 3)
+    assert (low["ComparisonOperator"], low["Threshold"], low["EvaluationPeriods"]) == ("LessThanThreshold", 41.25, 15)
+    assert {a["AlarmName"] for a in found["Alarms"]} == {low["AlarmName"], high["AlarmName"]}
+    assert high["AlarmName"].startswith(f"TargetTracking-{GROUP}-AlarmHigh-") and high["Period"] == 60
+    assert high["Dimensions"] == [{"Name": "AutoScalingGroupName", "Value": GROUP}]
+    assert high["AlarmActions"] == [found["PolicyARN"]]
+    assert result["group"] == {"min": 2, "max": 4, "desired": 2} and len(result["alarms"]) == 2
+
+
+def test_a_run_that_has_nothing_to_do_asks_three_times(group):
+    group()
+    run("auto_scaling_policy", **OPTIONS)
+    with recorded() as calls:
+        assert not run("auto_scaling_policy", **OPTIONS)["changed"]
+    assert operations(calls) == ["DescribeAutoScalingGroups", "DescribePolicies", "DescribeAlarms"]
+
+
+def test_a_renamed_policy_takes_the_place_of_the_old_one(aws, group, read):
+    group()
+    run("auto_scaling_policy", **OPTIONS)
+    run("auto_scaling_policy", **{**OPTIONS, "name": "other"})
+    assert [p["PolicyName"] for p in aws("autoscaling").describe_policies()["ScalingPolicies"]] == ["other"]
+    assert len(read(name="other")["alarms"]) == 2
+
+
+def test_a_policy_of_another_type_is_replaced(aws, group, read):
+    group()
+    aws("autoscaling").put_scaling_policy(
+        AutoScalingGroupName=GROUP, PolicyName=NAME, AdjustmentType="ChangeInCapacity", ScalingAdjustment=1
+    )
+    assert run("auto_scaling_policy", **OPTIONS)["changed"]
+    assert read()["PolicyType"] == "TargetTrackingScaling"
+    assert not run("auto_scaling_policy", **OPTIONS)["changed"]
+
+
+def test_two_groups_have_policies_of_one_name(group, read):
+    group()
+    group("other")
+    run("auto_scaling_policy", **OPTIONS)
+    run("auto_scaling_policy", **{**OPTIONS, "auto_scaling_group": "other"})
+    run("auto_scaling_policy", **OPTIONS, state="absent")
+    assert read("other")["AutoScalingGroupName"] == "other" and len(read("other")["alarms"]) == 2
+
+
+def test_it_goes_with_its_group(aws, group, read):
+    group()
+    run("auto_scaling_policy", **OPTIONS)
+    aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=GROUP, ForceDelete=True)
+    assert read() is None
+    assert not run("auto_scaling_policy", **OPTIONS, state="absent")["changed"]
+
+
+def test_a_foreign_group_is_refused(group, read):
+    group(tags=False)
+    with pytest.raises(Failed, match="is not ours"):
+        run("auto_scaling_policy", **OPTIONS)
+    assert read() is None
+
+
+def test_a_foreign_groups_policy_stays(aws, group, read):
+    group(tags=False)
+    aws("autoscaling").put_scaling_policy(
+        AutoScalingGroupName=GROUP, PolicyName=NAME, AdjustmentType="ChangeInCapacity", ScalingAdjustment=1
+    )
+    assert run("auto_scaling_policy", **OPTIONS, state="absent")["foreign"]
+    assert read()
+
+
+def test_no_group_names_the_playbook_and_is_known_after_apply(aws):
+    assert run("auto_scaling_policy", check=True, **OPTIONS)["changed"]
+    with pytest.raises(Failed, match="no auto scaling group named.*playbooks/cluster.yml"):
+        run("auto_scaling_policy", **OPTIONS)
+
+
+def test_two_controllers_are_refused(aws, group):
+    group()
+    aws("autoscaling").put_scaling_policy(
+        AutoScalingGroupName=GROUP,
+        PolicyName="ECSManagedAutoScalingPolicy-1",
+        AdjustmentType="ChangeInCapacity",
+        ScalingAdjustment=1,
+    )
+    with pytest.raises(Failed, match="Two controllers.*instance_scaling_mode"):
+        run("auto_scaling_policy", **OPTIONS)
+
+
+def test_managed_scaling_is_switched_off_first(aws, provider, read):
+    options = {**OPTIONS, "capacity_provider": PROVIDER}
+    assert run("auto_scaling_policy", check=True, **options)["changed"]
+    assert provider() == ("ENABLED", "DISABLED")
+    with recorded() as calls:
+        assert run("auto_scaling_policy", **options)["changed"]
+    assert operations(calls).index("UpdateCapacityProvider") < operations(calls).index("PutScalingPolicy")
+    assert provider() == ("DISABLED", "DISABLED") and read()
+    assert not run("auto_scaling_policy", **options)["changed"]
+
+
+def test_managed_scaling_is_switched_off_without_a_policy(provider, read):
+    options = {**OPTIONS, "capacity_provider": PROVIDER, "state": "absent"}
+    assert run("auto_scaling_policy", check=True, **options)["changed"] and provider()[0] == "ENABLED"
+    assert run("auto_scaling_policy", **options)["changed"] and provider()[0] == "DISABLED"
+    assert not run("auto_scaling_policy", **options)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"target": 0}, "must be above 0"), ({"instance_warmup": -1}, "0 seconds")]
+)
+def test_what_aws_refuses_is_refused(group, wrong, said):
+    group()
+    with pytest.raises(Failed, match=said):
+        run("auto_scaling_policy", **{**OPTIONS, **wrong})

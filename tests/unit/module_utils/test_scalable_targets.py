@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import pytest
+
+from ansible_collections.handson.ecs.plugins.module_utils import scalable_targets as targets
+from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
+
+CPU = {
+    "name": "cpu",
+    "type": "target_tracking",
+    "metric": "ECSServiceAverageCPUUtilization",
+    "target": 55,
+    "scale_out_cooldown": 150,
+    "scale_in_cooldown": 150,
+    "disable_scale_in": False,
+}
+STEP = {
+    "name": "steps",
+    "type": "step",
+    "adjustment_type": "ChangeInCapacity",
+    "cooldown": 300,
+    "min_adjustment_magnitude": None,
+    "metric_aggregation": "Average",
+    "steps": [{"lower": 0, "adjustment": 1}],
+    "alarm": {
+        "metric": "CPUUtilization",
+        "statistic": "Average",
+        "comparison": "GreaterThanThreshold",
+        "threshold": 50,
+        "period": 60,
+        "evaluation_periods": 3,
+        "datapoints_to_alarm": None,
+    },
+}
+ACTION = {"name": "day", "schedule": "cron(0 8 ? * MON-FRI *)", "timezone": "UTC", "min": 2, "max": None}
+
+
+def steps(*each):
+    return {**STEP, "steps": [{"lower": low, "upper": up, "adjustment": 1} for low, up in each]}
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "policies", "actions", "said"),
+    [
+        (-1, 2, [], [], "0 tasks or more"),
+        (3, 2, [], [], "min is 3 and max is 2"),
+        (1, 2, [{**CPU, "target": 0}], [], "target is 0, and must be above 0"),
+        (1, 2, [{**CPU, "target": None}], [], "needs metric and target"),
+        (1, 2, [{**CPU, "metric": None}], [], "needs metric and target"),
+        (1, 2, [{**CPU, "scale_in_cooldown": -1}], [], "scale_in_cooldown is -1"),
+        (1, 2, [CPU, CPU], [], "'cpu' twice"),
+        (1, 2, [CPU, {**CPU, "name": "other"}], [], "both track"),
+        (1, 2, [{**CPU, "target_group": "g"}], [], "target_group belong to ALBRequestCountPerTarget"),
+        (1, 2, [{**CPU, "metric": targets.REQUESTS, "target_group": "g"}], [], "needs load_balancer and target_group"),
+        (1, 2, [{**STEP, "alarm": None, "steps": None}], [], "needs steps, alarm"),
+        (1, 2, [{**STEP, "adjustment_type": None}], [], "needs adjustment_type"),
+        (1, 2, [{**STEP, "min_adjustment_magnitude": 1}], [], "PercentChangeInCapacity only"),
+        (
+            1,
+            2,
+            [{**STEP, "alarm": {**STEP["alarm"], "datapoints_to_alarm": 4}}],
+            [],
+            "outside of 1 to evaluation_periods",
+        ),
+        (
+            1,
+            2,
+            [{**STEP, "adjustment_type": "ExactCapacity", "steps": [{"lower": 0, "adjustment": -1}]}],
+            [],
+            "0 or more",
+        ),
+        (1, 2, [steps((0, 10), (20, None))], [], "without gap or overlap"),
+        (1, 2, [steps((0, 10), (5, None))], [], "without gap or overlap"),
+        (1, 2, [steps((0, None), (10, None))], [], "without gap or overlap"),
+        (1, 2, [steps((0, 10))], [], "leave its upper out"),
+        (1, 2, [steps((-10, 0))], [], "leave its lower out"),
+        (1, 2, [steps((10, 0))], [], "lower must be below upper"),
+        (1, 2, [steps((None, None), (0, None))], [], "must be the only one"),
+        (1, 2, [], [{**ACTION, "min": None}], "neither min nor max"),
+        (1, 2, [], [{**ACTION, "max": 1}], "min 2 above max 1"),
+        (1, 2, [], [{**ACTION, "min": 3}], "sets min to 3, outside of min 1 to max 2"),
+        (1, 2, [], [{**ACTION, "min": None, "max": 0}], "sets max to 0, outside of min 1 to max 2"),
+        (1, 2, [], [{**ACTION, "schedule": "cron(0 8 * * *)"}], "minutes hours"),
+        (1, 2, [], [{**ACTION, "schedule": "8:00"}], "AWS takes at"),
+        (1, 2, [], [{**ACTION, "name": "a/b"}], "character that AWS refuses"),
+        (1, 2, [], [ACTION, ACTION], "'day' twice"),
+    ],
+)
+def test_what_aws_refuses_is_refused(minimum, maximum, policies, actions, said):
+    with pytest.raises(ResourceError, match=said):
+        targets.check(minimum, maximum, policies, actions)
+
+
+@pytest.mark.parametrize(
+    ("policies", "actions"),
+    [
+        ([], []),
+        ([CPU, STEP], [ACTION, {**ACTION, "name": "soon", "schedule": "at(2026-12-24T18:00:00)"}]),
+        ([{**CPU, "target": 120}], [{**ACTION, "schedule": "rate(1 hour)", "min": None, "max": 0}]),
+        ([steps((None, -10), (-10, 0))], []),
+        ([steps((10, None), (0, 10))], []),
+        ([steps((None, None))], []),
+        ([{**CPU, "metric": targets.REQUESTS, "load_balancer": "b", "target_group": "g", "name": "r"}, CPU], []),
+    ],
+)
+def test_what_aws_takes_is_taken(policies, actions):
+    targets.check(0, 16, policies, actions)
+
+
+@pytest.mark.parametrize("other", [{}, {"disable_scale_in": True}, {"target": 0.5}, {"scale_in_cooldown": 0}])
+@pytest.mark.parametrize("label", [None, "app/b/1/targetgroup/g/2"])
+def test_target_tracking_there_and_back(other, label):
+    wanted = targets.wanted_policy({**CPU, **other}, label)
+    assert targets.policy_from_aws(targets.policy_to_aws(wanted), None) == wanted
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{}, {"steps": [{"lower": 10, "adjustment": 40}, {"lower": 0, "upper": 10, "adjustment": 20}]}, {"cooldown": 0}],
+)
+def test_steps_there_and_back(other):
+    wanted = targets.wanted_policy({**STEP, **other})
+    sent = {**targets.policy_to_aws(wanted), "PolicyARN": "arn"}
+    alarm = targets.alarm_to_aws(wanted["alarm"], "c", "s", "steps", "arn")
+    assert alarm["AlarmName"] == "s/c/steps" and alarm["DatapointsToAlarm"] == 3
+    assert targets.policy_from_aws(sent, alarm) == wanted
+
+
+@pytest.mark.parametrize(
+    "broken", [{"ActionsEnabled": False}, {"AlarmActions": []}, {"AlarmActions": ["another"]}, {"Threshold": 1.0}]
+)
+def test_a_broken_alarm_is_a_difference(broken):
+    wanted = targets.wanted_policy(STEP)
+    sent = {**targets.policy_to_aws(wanted), "PolicyARN": "arn"}
+    alarm = {**targets.alarm_to_aws(wanted["alarm"], "c", "s", "steps", "arn"), **broken}
+    assert targets.policy_from_aws(sent, alarm) != wanted
+    assert targets.policy_from_aws(sent, None) != wanted
+
+
+def test_what_aws_leaves_out_is_its_default():
+    said = {
+        "PolicyName": "cpu",
+        "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 55.0},
+    }
+    found = targets.policy_from_aws(said, None)
+    assert (found["scale_in_cooldown"], found["scale_out_cooldown"], found["disable_scale_in"]) == (300, 300, False)
+    assert found["metric"] is None, "a metric of one's own"
+    assert targets.policy_from_aws({"PolicyName": "p", "PolicyType": "PredictiveScaling"}, None)["type"] == "predictive"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        ACTION,
+        {**ACTION, "min": 0, "max": 4},
+        {**ACTION, "schedule": "rate(1 hour)"},
+        {**ACTION, "timezone": "Asia/Seoul"},
+    ],
+)
+def test_scheduled_actions_there_and_back(action):
+    assert targets.action_from_aws(targets.action_to_aws(action)) == action
+
+
+@pytest.mark.parametrize(
+    ("current", "actions", "wanted"),
+    [
+        (None, [ACTION], (1, 8)),
+        ({"min": 1, "max": 8}, [], (1, 8)),
+        ({"min": 2, "max": 9}, [], (1, 8)),
+        ({"min": 2, "max": 9}, [ACTION], (2, 8)),  # the day's minimum
+        ({"min": 3, "max": 4}, [ACTION, {**ACTION, "min": None, "max": 4}], (1, 4)),
+        ({"min": 9, "max": 16}, [{**ACTION, "min": 9, "max": 16}], (9, 16)),
+        ({"min": 9, "max": 12}, [{**ACTION, "min": 9, "max": 16}], (1, 8)),
+    ],
+)
+def test_a_bound_that_the_clock_has_set_stays(current, actions, wanted):
+    assert targets.bounds(current, 1, 8, actions) == wanted
+
+
+def test_suspended_there_and_back():
+    assert targets.suspended_from_aws(None) == {"scale_in": False, "scale_out": False, "scheduled": False}
+    some = {"scale_in": True, "scale_out": False, "scheduled": True}
+    assert targets.suspended_from_aws(targets.suspended_to_aws(some)) == some
+
+
+def test_the_resource_label_is_that_of_the_documentation():
+    balancer = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/my-alb/778d41231b141a0f"
+    group = "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/my-alb-target-group/943f017f100becff"
+    assert (
+        targets.resource_label(balancer, group)
+        == "app/my-alb/778d41231b141a0f/targetgroup/my-alb-target-group/943f017f100becff"
+    )
+
+
+@pytest.mark.parametrize(
+    ("alarm", "said"),
+    [
+        (
+            ("CPUUtilization", "GreaterThanThreshold", 55.0, 3, 3, 60),
+            "CPUUtilization > 55 for 3 datapoints within 3 minutes",
+        ),
+        (
+            ("CPUUtilization", "LessThanThreshold", 41.25, 15, None, 60),
+            "CPUUtilization < 41.25 for 15 datapoints within 15 minutes",
+        ),
+        (("M", "LessThanOrEqualToThreshold", 1, 2, 1, 300), "M ≤ 1 for 1 datapoints within 10 minutes"),
+    ],
+)
+def test_when_an_alarm_goes_off(alarm, said):
+    keys = ("MetricName", "ComparisonOperator", "Threshold", "EvaluationPeriods", "DatapointsToAlarm", "Period")
+    assert targets.condition(dict(zip(keys, alarm))) == said

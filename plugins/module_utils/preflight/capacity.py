@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from ansible_collections.handson.ecs.plugins.module_utils import capacity
+from ansible_collections.handson.ecs.plugins.module_utils.capacity import Task
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, truthy
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.instance_types import (
     Asked,
@@ -21,35 +23,40 @@ from ansible_collections.handson.ecs.plugins.module_utils.preflight.instance_typ
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.service import bounds, cluster_of
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.task_definition import containers, reserved
 
-#: More than any instance holds: nothing bounds the number of tasks.
-UNBOUNDED = 10**6
-
-
 def instances(cluster: Host) -> int | None:
-    """Return on how many instances the run may count: all the group may have where something scales it."""
+    """Return on how many instances the run may count: all the group may have where the lack of room brings them.
+
+    A policy on their CPU doesn't: tasks that wait use none.
+    """
     count = cluster.number("instances_count")
-    managed = truthy(cluster.values.get("instances_capacity_provider_enabled")) and truthy(
-        cluster.values.get("instances_capacity_provider_managed_scaling")
-    )
-    return cluster.number("instances_max") if count is None or managed else count
+    return cluster.number("instances_max") if count is None or by_need(cluster) else count
+
+
+def by_need(cluster: Host) -> bool:
+    """Return whether a capacity provider adds instances for tasks that find no room."""
+    enabled = truthy(cluster.values.get("instances_capacity_provider_enabled"))
+    managed = truthy(cluster.values.get("instances_capacity_provider_managed_scaling"))
+    return (enabled and managed) or cluster.text("instance_scaling_mode") == "capacity_provider"
+
+
+def task_of(service: Host) -> Task:
+    """Return what one task of the service takes of an instance."""
+    cpu, memory = reserved(service)
+    mode = service.text("task_definition_network_mode")
+    alone = []
+    if any(c["host_ports"] for c in containers(service)) if mode == "bridge" else mode == "host":
+        alone.append("its host port")
+    for constraint in service.listed("service_placement_constraints"):
+        if isinstance(constraint, dict) and constraint.get("type") == "distinctInstance":
+            alone.append("the constraint distinctInstance")
+    if service.text("service_scheduling_strategy") == "DAEMON":
+        alone.append("DAEMON")
+    return Task(cpu, memory, mode == "awsvpc", tuple(dict.fromkeys(alone)))
 
 
 def limits(service: Host, kind: InstanceType) -> dict[str, int]:
     """Return how many tasks of the service one empty instance holds, by each thing that bounds it."""
-    cpu, memory = reserved(service)
-    found = {"CPU": kind.cpu // cpu if cpu else UNBOUNDED, "memory": kind.memory // memory if memory else UNBOUNDED}
-    mode = service.text("task_definition_network_mode")
-    fixed = any(c["host_ports"] for c in containers(service)) if mode == "bridge" else mode == "host"
-    if fixed:
-        found["its host port"] = 1
-    if mode == "awsvpc":
-        found["network interfaces"] = kind.interfaces - 1
-    for constraint in service.listed("service_placement_constraints"):
-        if isinstance(constraint, dict) and constraint.get("type") == "distinctInstance":
-            found["the constraint distinctInstance"] = 1
-    if service.text("service_scheduling_strategy") == "DAEMON":
-        found["DAEMON"] = 1
-    return found
+    return capacity.limits(task_of(service), kind)
 
 
 def type_of(cluster: Host, asked: Asked | None) -> InstanceType | None:
@@ -66,7 +73,53 @@ def _need(service: Host) -> str:
 
 
 def check_room(service: Host, clusters: dict[str, Host], asked: Asked | None = None) -> Iterator[Fault]:
-    """Check that one service alone fits its cluster's instances and that a roll-out can begin."""
+    """Check that one service alone fits its cluster's instances, that a roll-out can begin, and that it can grow."""
+    yield from _check_desired(service, clusters, asked)
+    yield from _check_scaled(service, clusters, asked)
+
+
+def _check_scaled(service: Host, clusters: dict[str, Host], asked: Asked | None) -> Iterator[Fault]:
+    """Check that a scaler's bounds fit all the instances that there may be.
+
+    A maximum that doesn't fit is a warning: the service runs, and what it lacks shows under load only (the tutorial's
+    section 7.1 runs into it on purpose). A minimum that doesn't is a fault: the run would wait for it in vain.
+    """
+    cluster = cluster_of(service, clusters)
+    if (
+        cluster is None
+        or not truthy(service.values.get("service_scaling_enabled"))
+        or service.text("task_definition_launch_type") == "FARGATE"
+        or service.text("service_state") == "absent"
+    ):
+        return
+    kind, count = type_of(cluster, asked), cluster.number("instances_count")
+    scaled = by_need(cluster) or cluster.text("instance_scaling_mode") == "target_tracking"
+    number = cluster.number("instances_max") if scaled or count is None else count
+    if kind is None or number is None:
+        return
+    task = task_of(service)
+    each, has = capacity.slots(task, kind), capacity.room(task, kind, number)
+    if each == 0:
+        return  # told already
+    bound = " and ".join(capacity.bounded_by(task, kind))
+    have = "has" if number == 1 else "have"
+    why = f"{number} × {kind.name} {have} room for {has} (each for {each}, bounded by {bound})"
+    for variable, warning, what in (
+        ("service_scaling_min", False, "The service would never have its fewest tasks"),
+        ("service_scaling_max", True, "Under load the service asks for tasks that find no room"),
+    ):
+        tasks = service.number(variable)
+        if tasks is None or tasks <= has:
+            continue
+        needed = capacity.instances_for(task, kind, tasks)
+        more = f"instances_max to {needed}"
+        if not scaled:
+            more = f"instances_count and instances_max to {needed}, or let instances scale (instance_scaling_mode)"
+        yield service.fault(variable, f"{what}: {why}.", f"Lower it to {has}, or raise {more}.", warning=warning)
+        return
+
+
+def _check_desired(service: Host, clusters: dict[str, Host], asked: Asked | None) -> Iterator[Fault]:
     cluster = cluster_of(service, clusters)
     if (
         cluster is None
@@ -127,8 +180,8 @@ def check_room(service: Host, clusters: dict[str, Host], asked: Asked | None = N
             "Lower service_desired_count or the task's sizes, or raise instances_count or instances_type.",
         )
         return
-    fewest, most = bounds(desired, low, high)
-    if most > fewest and room < fewest + 1:
+    fewest, _most = bounds(desired, low, high)
+    if not capacity.rollout_fits(room, desired, low, high):
         yield service.fault(
             "service_minimum_healthy_percent",
             f"A roll-out would stand still: {fewest} of {desired} tasks must go on running, and nothing fits beside "

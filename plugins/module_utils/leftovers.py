@@ -33,6 +33,14 @@ COVERED: dict[str, frozenset[str]] = {
     "logs": frozenset({"log-group"}),
     "application-autoscaling": frozenset({"scalable-target"}),
     "cloudformation": frozenset({"stack"}),
+    "codebuild": frozenset({"project"}),
+    "codepipeline": frozenset(),
+    "codeconnections": frozenset({"connection"}),
+    "codestar-connections": frozenset({"connection"}),
+    "s3": frozenset(),
+    "cloudwatch": frozenset({"alarm", "dashboard"}),
+    "sns": frozenset(),
+    "events": frozenset({"rule"}),
 }
 
 #: The service-linked roles that ECS, the load balancer and auto scaling need. AWS makes them once for an account; other

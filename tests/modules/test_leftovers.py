@@ -218,6 +218,81 @@ def topic(aws, tags):
     aws("sns").create_topic(Name="petclinic-alarms", Tags=pairs(tags))
 
 
+def role_of(aws, service):
+    statement = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return aws("iam").create_role(RoleName=service, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+
+
+def build_project(aws, tags):
+    aws("codebuild").create_project(
+        name="petclinic-rest-build",
+        source={"type": "GITHUB", "location": "https://github.com/handson/petclinic-rest"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={
+            "type": "LINUX_CONTAINER",
+            "image": "aws/codebuild/standard:7.0",
+            "computeType": "BUILD_GENERAL1_SMALL",
+        },
+        serviceRole=role_of(aws, "codebuild"),
+        tags=pairs(tags, "key", "value"),
+    )
+
+
+def pipeline(aws, tags):
+    role = role_of(aws, "codepipeline")
+
+    def stage(name, provider, configuration, **artifacts):
+        kind = {"category": name, "owner": "AWS", "provider": provider, "version": "1"}
+        return {
+            "name": name,
+            "actions": [{"name": name, "actionTypeId": kind, "configuration": configuration, **artifacts}],
+        }
+
+    source = {"S3Bucket": "b", "S3ObjectKey": "k"}
+    aws("codepipeline").create_pipeline(
+        pipeline={
+            "name": "petclinic-rest-codepipeline",
+            "roleArn": role,
+            "artifactStore": {"type": "S3", "location": "petclinic-artifacts"},
+            "stages": [
+                stage("Source", "S3", source, outputArtifacts=[{"name": "s"}]),
+                stage("Build", "CodeBuild", {"ProjectName": "p"}, inputArtifacts=[{"name": "s"}]),
+            ],
+            "version": 1,
+        },
+        tags=pairs(tags, "key", "value"),
+    )
+
+
+def connection(aws, tags):
+    aws("codeconnections").create_connection(
+        ProviderType="GitHub", ConnectionName="petclinic-rest-github", Tags=pairs(tags)
+    )
+
+
+def alarm(aws, tags, name="petclinic-rest-unhealthy"):
+    aws("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        ComparisonOperator="GreaterThanThreshold",
+        EvaluationPeriods=1,
+        MetricName="UnHealthyHostCount",
+        Namespace="AWS/ApplicationELB",
+        Period=60,
+        Statistic="Maximum",
+        Threshold=0,
+        Tags=pairs(tags),
+    )
+
+
+def dashboard(aws, tags):
+    aws("cloudwatch").put_dashboard(DashboardName="petclinic-rest", DashboardBody='{"widgets": []}', Tags=pairs(tags))
+
+
+def event_rule(aws, tags):
+    aws("events").put_rule(Name="petclinic-rest-deployments", EventPattern='{"source": ["aws.ecs"]}', Tags=pairs(tags))
+
+
 TYPES = [
     (instance, "instance"),
     (volume, "volume"),
@@ -246,8 +321,14 @@ TYPES = [
     (policy, "IAM policy"),
     (repository, "ECR repository"),
     (log_group, "log group"),
-    (bucket, "s3"),
-    (topic, "sns"),
+    (bucket, "bucket"),
+    (topic, "topic"),
+    (build_project, "build project"),
+    (pipeline, "pipeline"),
+    (connection, "connection"),
+    (alarm, "alarm"),
+    (dashboard, "dashboard"),
+    (event_rule, "event rule"),
 ]
 
 
@@ -263,6 +344,24 @@ def test_somebody_elses_is_not(aws):
     for make, _kind in TYPES:
         make(aws, FOREIGN)
     assert run("leftovers", **OPTIONS)["left"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "found"),
+    [
+        (f"TargetTracking-service/{CLUSTER}/s-AlarmHigh-0a1b", OWNER, True),
+        (f"TargetTracking-service/{CLUSTER}/s-AlarmHigh-0a1b", {**OWNER, "handson:service": "s"}, True),
+        (f"TargetTracking-service/{CLUSTER}/s-AlarmHigh-0a1b", {**OWNER, "handson:service": "t"}, False),
+        ("TargetTracking-service/another/s-AlarmLow-0a1b", OWNER, False),
+        ("TargetTracking-petclinic-rest-ecs-instances-AlarmLow-0a1b", OWNER, True),
+        ("TargetTracking-petclinic-rest-ecs-instances-AlarmLow-0a1b", {**OWNER, "handson:service": "s"}, False),
+        ("TargetTracking-another-AlarmLow-0a1b", OWNER, False),
+    ],
+)
+def test_alarms_of_scaling_policies_have_no_tags_but_names(aws, name, owner, found):
+    alarm(aws, {"a": "b"}, name)
+    left = run("leftovers", **{**OPTIONS, "owner": owner}, fail=False)["left"]
+    assert [r["name"] for r in left] == ([name] if found else [])
 
 
 def test_the_table_has_the_names_that_people_know(aws):
@@ -286,7 +385,7 @@ def test_the_table_has_the_names_that_people_know(aws):
         "ECR repository": "petclinic-rest",
         "task definition": "petclinic-rest-task:1",
         "scalable target": f"service/{CLUSTER}/s",
-        "s3": "petclinic-b",
+        "bucket": "petclinic-b",
     }
 
 
@@ -454,17 +553,18 @@ def test_an_instance_that_may_not_be_looked_at_is_left_by_its_tags(aws):
 def test_the_tagging_api_is_not_believed_where_we_asked_ourselves(aws):
     stale = [
         {"ResourceARN": f"arn:aws:{rest}", "Tags": pairs(OWNER)}
-        for rest in ("ec2:r:1:volume/vol-1", "ecs:r:1:cluster/c", "elasticloadbalancing:r:1:listener/app/b/1/2")
+        for rest in ("ec2:r:1:volume/vol-1", "ecs:r:1:cluster/c", "elasticloadbalancing:r:1:listener/app/b/1/2",
+                     "cloudwatch:r:1:alarm:gone", "s3:::gone", "sns:r:1:gone", "codepipeline:r:1:gone")
     ]
-    alarm = {"ResourceARN": "arn:aws:cloudwatch:r:1:alarm:petclinic-high", "Tags": pairs(OWNER)}
-    with recorded(GetResources=lambda real, p: {"ResourceTagMappingList": [*stale, alarm]}):
+    queue = {"ResourceARN": "arn:aws:sqs:r:1:petclinic-dead-letters", "Tags": pairs(OWNER)}
+    with recorded(GetResources=lambda real, p: {"ResourceTagMappingList": [*stale, queue]}):
         left = run("leftovers", **OPTIONS, fail=False)["left"]
-    assert [(r["type"], r["name"]) for r in left] == [("cloudwatch alarm", "petclinic-high")]
+    assert [(r["type"], r["name"]) for r in left] == [("sqs", "petclinic-dead-letters")]
 
 
 def test_it_looks_again_until_aws_has_forgotten(aws):
-    alarm = {"ResourceARN": "arn:aws:cloudwatch:r:1:alarm:petclinic-high", "Tags": pairs(OWNER)}
-    answers = [[alarm], [alarm], []]
+    queue = {"ResourceARN": "arn:aws:sqs:r:1:petclinic-dead-letters", "Tags": pairs(OWNER)}
+    answers = [[queue], [queue], []]
     with recorded(GetResources=lambda real, p: {"ResourceTagMappingList": answers.pop(0)}):
         result = run("leftovers", **OPTIONS, wait_timeout=30, wait_interval=0.01)
     assert result["left"] == [] and answers == []

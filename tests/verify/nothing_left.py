@@ -97,6 +97,20 @@ nothing("policies", [p["PolicyName"] for p in pages("iam", "list_policies", "Pol
 certificates = pages("iam", "list_server_certificates", "ServerCertificateMetadataList")
 nothing("server certificates", [c["ServerCertificateName"] for c in certificates])
 nothing("alarms", [a["AlarmName"] for a in pages("cloudwatch", "describe_alarms", "MetricAlarms")])
+dashboards = client("cloudwatch").list_dashboards()["DashboardEntries"]
+nothing("dashboards", [d["DashboardName"] for d in dashboards])
+nothing("topics", [t["TopicArn"] for t in pages("sns", "list_topics", "Topics")])
+nothing("event rules", [r["Name"] for r in client("events").list_rules()["Rules"]])
+policies = pages("application-autoscaling", "describe_scaling_policies", "ScalingPolicies", ServiceNamespace="ecs")
+nothing("scaling policies", [p["PolicyName"] for p in policies])
+nothing("policies of groups", [p["PolicyName"] for p in pages("autoscaling", "describe_policies", "ScalingPolicies")])
+
+# --- builds and pipelines
+nothing("build projects", pages("codebuild", "list_projects", "projects"))
+nothing("pipelines", [p["name"] for p in pages("codepipeline", "list_pipelines", "pipelines")])
+connections = client("codeconnections").list_connections()["Connections"]
+nothing("connections", [c["ConnectionName"] for c in connections])
+nothing("buckets", [b["Name"] for b in client("s3").list_buckets()["Buckets"]])
 
 # --- and on this machine
 keys = STATE_DIR / "keys"

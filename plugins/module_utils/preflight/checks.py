@@ -10,6 +10,7 @@ from typing import Any, Iterable, Iterator, Mapping
 from ansible_collections.handson.ecs.plugins.module_utils.preflight import (
     account,
     capacity,
+    delivery,
     facts as found,
     fargate,
     image,
@@ -20,6 +21,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.preflight import (
     service,
     stack,
     task_definition,
+    watching,
     workstation,
 )
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import NOTHING, Fault, Host
@@ -32,6 +34,8 @@ _CLUSTER = (
     load_balancer.check_load_balancer,
     instances.check_cluster,
     instances.check_instances,
+    watching.check_instance_scaling,
+    watching.check_monitoring,
 )
 _SERVICE = (
     image.check_registry,
@@ -39,6 +43,9 @@ _SERVICE = (
     task_definition.check_task_definition,
     load_balancer.check_target_group,
     service.check_service,
+    delivery.check_delivery,
+    watching.check_service_scaling,
+    watching.check_monitoring,
 )
 
 _OF_KIND = {
@@ -57,10 +64,12 @@ def check_values(hosts: list[Host]) -> list[Fault]:
             faults += check(host)
         if host.kind == "service":
             faults += service.check_cluster_of(host, clusters)
+            faults += watching.check_together(host, service.cluster_of(host, clusters))
     faults += names.check_unique(hosts)
     faults += workstation.check_unique(hosts)
     faults += _unique_services(hosts)
     faults += load_balancer.check_shared_listeners(hosts)
+    faults += delivery.check_shared_caches(hosts)
     return faults
 
 

@@ -31,12 +31,12 @@ def check_service(host: Host) -> Iterator[Fault]:
     yield from in_range(host, "service_health_check_grace_period", 0, 2147483647, "The grace period in seconds")
     revision = host.text("service_task_definition")
     if "service_task_definition" not in host.broken and not re.fullmatch(
-        r"latest|keep|[A-Za-z0-9_-]{1,255}:\d+", revision
+        r"latest|keep|keep_image|[A-Za-z0-9_-]{1,255}:\d+", revision
     ):
         yield host.fault(
             "service_task_definition",
             "This is no revision.",
-            "Write latest, keep, or family:revision such as petclinic-rest-task:3.",
+            "Write latest, keep, keep_image, or family:revision such as petclinic-rest-task:3.",
         )
     yield from _deadlock(host)
     yield from _daemon(host)

@@ -1,0 +1,119 @@
+# Copyright: the handson.ecs contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Monitoring and scaling: thresholds, bounds, and two controllers for one number.
+
+The rules of policies and alarms are those of the modules `scalable_target`, `auto_scaling_policy` and `metric_alarms`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Iterator
+
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of, truthy
+
+MODES = ("none", "target_tracking", "capacity_provider")
+METRICS = ("ECSServiceAverageCPUUtilization", "ECSServiceAverageMemoryUtilization", "ALBRequestCountPerTarget")
+_TOPIC = r"[A-Za-z0-9_-]{1,256}"
+_EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
+
+
+def check_service_scaling(host: Host) -> Iterator[Fault]:
+    """Check how a service scales."""
+    if not truthy(host.values.get("service_scaling_enabled")):
+        return
+    yield from in_range(host, "service_scaling_min", 0, None, "The fewest tasks")
+    yield from in_range(host, "service_scaling_max", 0, None, "The most tasks")
+    least, most = host.number("service_scaling_min"), host.number("service_scaling_max")
+    if least is not None and most is not None and 0 <= most < least:
+        yield host.fault("service_scaling_max", f"The fewest tasks are {least}.", "Raise it, or lower service_scaling_min.")
+    desired = host.number("service_desired_count")
+    if None not in (least, most, desired) and least <= most and not least <= desired <= most:
+        yield host.fault(
+            "service_desired_count",
+            f"The scaler would take it to {least if desired < least else most} at once: it keeps between {least} and {most}.",
+            "Choose a number between them; it counts for a new service only.",
+        )
+    if host.text("service_scheduling_strategy") == "DAEMON":
+        yield host.fault(
+            "service_scaling_enabled", "A DAEMON service has one task on each instance, and nothing scales it.", "Set it to false."
+        )
+    if not host.listed("service_scaling_policies"):
+        yield from one_of(host, "service_scaling_metric", METRICS, "The metric")
+        yield from _positive(host, "service_scaling_target")
+        for variable in ("service_scaling_scale_out_cooldown", "service_scaling_scale_in_cooldown"):
+            yield from in_range(host, variable, 0, None, "A cooldown in seconds")
+
+
+def check_instance_scaling(host: Host) -> Iterator[Fault]:
+    """Check how the container instances of a cluster scale."""
+    yield from one_of(host, "instance_scaling_mode", MODES, "The mode")
+    mode = host.text("instance_scaling_mode")
+    if mode == "target_tracking":
+        yield from _positive(host, "instance_scaling_target")
+        yield from in_range(host, "instance_scaling_warmup", 0, None, "A warm-up in seconds")
+        if truthy(host.values.get("instances_capacity_provider_enabled")) and truthy(
+            host.values.get("instances_capacity_provider_managed_scaling", True)
+        ):
+            yield host.fault(
+                "instance_scaling_mode",
+                "The capacity provider scales the same group, and two controllers would fight.",
+                "Set it to capacity_provider, or instances_capacity_provider_enabled to false.",
+            )
+    least, most = host.number("instances_min"), host.number("instances_max")
+    if mode in MODES[1:] and least is not None and least == most:
+        yield host.fault(
+            "instances_max",
+            f"instances_min is {least} as well, so nothing can scale.",
+            "Raise it (the tutorial's is 4), or set instance_scaling_mode to none.",
+            warning=True,
+        )
+
+
+def check_monitoring(host: Host) -> Iterator[Fault]:
+    """Check alarms, and who is told."""
+    if not truthy(host.values.get("monitoring_enabled")):
+        return
+    yield from in_range(host, "monitoring_reservation_threshold", 1, 100, "A percentage")
+    yield from in_range(host, "monitoring_error_threshold", 1, 100, "A percentage")
+    yield from in_range(host, "monitoring_latency_threshold", 0, None, "A number of seconds")
+    yield from in_range(host, "monitoring_least_tasks", 0, None, "A number of tasks")
+    if host.kind != "cluster":
+        return
+    if not re.fullmatch(_TOPIC, host.text("monitoring_topic_name")):
+        yield host.fault(
+            "monitoring_topic_name", "A topic's name is 1 to 256 letters, digits, - and _.", "Set it to another name."
+        )
+    for address in host.listed("monitoring_emails"):
+        if not re.fullmatch(_EMAIL, str(address)):
+            yield host.fault("monitoring_emails", f"{address!r} is no e-mail address.", "Mend it, or take it out.")
+    if host.text("monitoring_kms_key").endswith("alias/aws/sns"):
+        yield host.fault(
+            "monitoring_kms_key",
+            "That is AWS's own key, which alarms may not use: nobody would be told.",
+            "Name a key of yours whose policy lets CloudWatch and EventBridge use it, or leave it empty.",
+        )
+
+
+def check_together(service: Host, cluster: Host | None) -> Iterator[Fault]:
+    """Check what a service leans on in its cluster: alarms are told to the cluster's topic."""
+    if cluster is not None and truthy(service.values.get("monitoring_enabled")):
+        if not truthy(cluster.values.get("monitoring_enabled")):
+            yield service.fault(
+                "monitoring_enabled",
+                f"Its alarms are told to the topic of {cluster.name}, which has no monitoring.",
+                f"Set it on {cluster.name}: it holds for the services, too.",
+            )
+
+
+def _positive(host: Host, variable: str) -> Iterator[Fault]:
+    value = host.values.get(variable)
+    if variable in host.broken or variable not in host.values:
+        return
+    try:
+        right = not isinstance(value, bool) and float(value) > 0
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        yield host.fault(variable, "The target is a number above 0.", "The tutorial's is 55.")

@@ -37,6 +37,20 @@ options:
   build_id:
     description: Follow this build instead of starting one.
     type: str
+  unless_image:
+    description:
+      - Start a build only where the registry has no such image yet, so that a first run has something to deploy.
+      - Where it has, nothing is done, and RV(build) is null.
+    type: dict
+    suboptions:
+      repository:
+        description: Name of the ECR repository.
+        type: str
+        required: true
+      tag:
+        description: Tag of the image.
+        type: str
+        required: true
   when_running:
     description:
       - What to do where a build of the project runs already that does the same. A pipeline's own builds do not count.
@@ -78,7 +92,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 build:
-  description: The build. Null in check mode, unless one would be followed.
+  description: The build. Null in check mode, unless one would be followed, and where O(unless_image) is there.
   returned: success, and failure of a build
   type: dict
   sample:
@@ -116,7 +130,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.handson.ecs.plugins.module_utils import build_runs
 from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.names import refuse_foreign_parent
-from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, Resource, ResourceError
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, Resource, ResourceError, ignore_missing
 
 #: How many of a project's newest builds are looked at for one that runs.
 NEWEST = 20
@@ -132,6 +146,8 @@ class BuildRun(Resource):
 
     def result(self):
         p, watch = self.params, build_runs.BuildWatch(self.client, self.params)
+        if self._image_is_there():
+            return {"changed": False, "build": None, "followed": False}
         found = self._found()
         if found and p["when_running"] == "fail" and not p["build_id"]:
             raise ResourceError(
@@ -194,6 +210,18 @@ class BuildRun(Resource):
         builds = codebuild.batch_get_builds(ids=ids[:NEWEST])["builds"] if ids else []
         return build_runs.to_follow(builds, p["source_version"])
 
+    def _image_is_there(self):
+        image = self.params["unless_image"]
+        if not image:
+            return False
+        found = ignore_missing(
+            lambda: self.client("ecr").batch_get_image(
+                repositoryName=image["repository"], imageIds=[{"imageTag": image["tag"]}]
+            ),
+            "RepositoryNotFoundException",
+        )
+        return bool(found and found["images"])
+
     def _start(self):
         # A repeated call (a lost answer) gets the same build again.
         request = {"projectName": self.name, "idempotencyToken": str(uuid.uuid4())}
@@ -209,6 +237,10 @@ def main():
             "owner": {"type": "dict", "default": {}},
             "source_version": {"type": "str"},
             "build_id": {"type": "str"},
+            "unless_image": {
+                "type": "dict",
+                "options": {"repository": {"type": "str", "required": True}, "tag": {"type": "str", "required": True}},
+            },
             "when_running": {"type": "str", "choices": ["follow", "start", "fail"], "default": "follow"},
             "show_log": {"type": "bool", "default": True},
             "wait": {"type": "bool", "default": True},

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from modules.aws_calls import error, operations
+from modules.aws_calls import error, operations, recorded
 from modules.fake_builds import FAILING_TEST, FETCHED, GOOD, MVN, WRITES, FakeCodeBuild, phase, step, throttled
 from modules.harness import Failed, run
 
@@ -47,6 +47,28 @@ def test_a_good_build(fake, told):
     assert not any("COMPLETED" in line for line in shown)
     starts = [p for o, p in calls if o == "StartBuild"]
     assert len(starts) == 1 and starts[0]["idempotencyToken"] and "sourceVersion" not in starts[0]
+
+
+IMAGE = {"repository": "petclinic-rest", "tag": "latest"}
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_the_first_image_is_built_and_no_second_one(fake, check):
+    held = {"images": [{"imageId": {"imageTag": "latest"}}], "failures": []}
+    with recorded(BatchGetImage=lambda real, p: held) as calls:
+        result = run("codebuild_run", check=check, **OPTIONS, unless_image=IMAGE)
+    assert not result["changed"] and result["build"] is None and operations(calls) == ["BatchGetImage"]
+
+    def none_yet(real, parameters):
+        assert parameters == {"repositoryName": "petclinic-rest", "imageIds": [{"imageTag": "latest"}]}
+        return {"images": [], "failures": [{"failureCode": "ImageNotFound"}]}
+
+    def no_repository(real, parameters):
+        raise error("RepositoryNotFoundException")
+
+    for answer in (none_yet, no_repository) if check else (none_yet,):
+        with fake.answering(), recorded(BatchGetImage=answer) as calls:
+            assert run("codebuild_run", check=check, **OPTIONS, unless_image=IMAGE)["changed"]
 
 
 def test_a_version_of_the_source(fake):

@@ -31,6 +31,29 @@ options:
       - ARN of the key that encrypts new log events. Empty goes back to CloudWatch's own. Left alone when not given.
       - The key's policy must let CloudWatch Logs use it.
     type: str
+  metric_filters:
+    description:
+      - Metrics that count lines. A filter that is not named is taken away. Left alone when not given.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the filter within the log group.
+        type: str
+        required: true
+      pattern:
+        description: Which lines, as in
+          U(https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html), such as V(ERROR).
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the metric.
+        type: str
+        required: true
+      metric:
+        description: Name of the metric. A line adds 1 to it, and a minute with other lines only is 0.
+        type: str
+        required: true
 """
 
 EXAMPLES = r"""
@@ -38,6 +61,11 @@ EXAMPLES = r"""
   handson.ecs.log_group:
     name: /ecs/petclinic-rest-task
     retention_days: 14
+    metric_filters:
+      - name: errors
+        pattern: ERROR
+        namespace: handson/petclinic-rest-cluster
+        metric: petclinic-rest-errors
 """
 
 RETURN = r"""
@@ -50,12 +78,13 @@ log_group:
     arn: arn:aws:logs:ap-southeast-1:123456789012:log-group:/ecs/petclinic-rest-task
     retention_days: 14
     kms_key: ""
+    metric_filters: []
     tags: {"handson:service": petclinic-rest-service}
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.handson.ecs.plugins.module_utils.log_groups import RETENTION_DAYS
+from ansible_collections.handson.ecs.plugins.module_utils.log_groups import RETENTION_DAYS, filter_to_aws, filters_from_aws
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
 
 GONE = "ResourceNotFoundException"
@@ -84,10 +113,18 @@ class LogGroup(Resource):
             "retention_days": group.get("retentionInDays", 0),
             "kms_key": group.get("kmsKeyId") or "",
             "tags": logs.list_tags_for_resource(resourceArn=arn).get("tags") or {},
+            **({} if self.params["metric_filters"] is None else {"metric_filters": self._filters()}),
         }
 
+    def _filters(self):
+        pages = self.client("logs").get_paginator("describe_metric_filters").paginate(logGroupName=self.name)
+        return filters_from_aws(f for page in pages for f in page["metricFilters"])
+
     def desired(self, current):
-        return self.given("name", "retention_days", "kms_key")
+        wanted = self.given("name", "retention_days", "kms_key", "metric_filters")
+        if "metric_filters" in wanted:
+            wanted["metric_filters"] = sorted((dict(f) for f in wanted["metric_filters"]), key=lambda f: f["name"])
+        return wanted
 
     def create(self, desired):
         optional = {"tags": desired.get("tags"), "kmsKeyId": desired.get("kms_key")}
@@ -99,6 +136,7 @@ class LogGroup(Resource):
         )
         if desired.get("retention_days"):
             self._set_retention(desired["retention_days"])
+        self._set_filters([], desired.get("metric_filters") or [])
 
     def update(self, current, desired, changes):
         logs, group = self.client("logs"), {"logGroupName": self.name}
@@ -109,6 +147,8 @@ class LogGroup(Resource):
                 self.retry_on(BUSY, lambda: logs.associate_kms_key(**group, kmsKeyId=desired["kms_key"]))
             else:
                 self.retry_on(BUSY, lambda: logs.disassociate_kms_key(**group))
+        if "metric_filters" in changes:
+            self._set_filters(current.get("metric_filters") or [], desired["metric_filters"])
         if "tags" in changes:
             logs.tag_resource(resourceArn=current["arn"], tags=desired["tags"])
 
@@ -116,6 +156,13 @@ class LogGroup(Resource):
         self.retry_on(
             BUSY, lambda: ignore_missing(lambda: self.client("logs").delete_log_group(logGroupName=self.name), GONE)
         )
+
+    def _set_filters(self, live, wanted):
+        logs, names = self.client("logs"), {f["name"] for f in wanted}
+        for gone in (f for f in live if f["name"] not in names):
+            logs.delete_metric_filter(logGroupName=self.name, filterName=gone["name"])
+        for new in (f for f in wanted if f not in live):
+            logs.put_metric_filter(logGroupName=self.name, **filter_to_aws(new))
 
     def _set_retention(self, days):
         logs, group = self.client("logs"), {"logGroupName": self.name}
@@ -131,6 +178,11 @@ def main():
         retention_days={"type": "int", "choices": [0, *RETENTION_DAYS]},
         # The name of a key is no secret.
         kms_key={"type": "str", "no_log": False},
+        metric_filters={
+            "type": "list",
+            "elements": "dict",
+            "options": {o: {"type": "str", "required": True} for o in ("name", "pattern", "namespace", "metric")},
+        },
     )
     LogGroup(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)).run()
 

@@ -68,7 +68,7 @@ def contract(
         assert checked["diff"]["before"] != checked["diff"]["after"]
         assert pick(read()) == was, f"check mode applied {change}"
         assert run(module, **options)["changed"], f"apply does not see {change}"
-        assert pick(read()) == value
+        assert pick(read()) == value, f"{change}: {pick(read())!r}"
         _settled(module, options)
 
     absent = {**options, "state": "absent"}

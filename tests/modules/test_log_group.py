@@ -5,6 +5,7 @@ from modules.harness import Failed, contract, run
 
 NAME = "/ecs/petclinic-rest-task"
 OPTIONS = {"name": NAME, "retention_days": 14, "owner": {"handson:service": "petclinic-rest-service"}}
+ERRORS = {"name": "errors", "pattern": "ERROR", "namespace": "n", "metric": "m"}
 KEY = "arn:aws:kms:ap-southeast-1:123456789012:key/1234"
 
 
@@ -15,7 +16,12 @@ def read(aws):
         found = [g for g in logs.describe_log_groups()["logGroups"] if g["logGroupName"] == NAME]
         if not found:
             return None
-        return found[0] | {"tags": logs.list_tags_for_resource(resourceArn=found[0]["arn"].removesuffix(":*"))["tags"]}
+        filters = [
+            " ".join(map(str, (f["filterName"], f["filterPattern"], m["metricNamespace"], m["metricName"], m["metricValue"])))
+            for f in logs.describe_metric_filters(logGroupName=NAME)["metricFilters"]
+            for m in f["metricTransformations"]
+        ]
+        return found[0] | {"filters": filters, "tags": logs.list_tags_for_resource(resourceArn=found[0]["arn"].removesuffix(":*"))["tags"]}
 
     return read
 
@@ -29,6 +35,10 @@ def test_contract(aws, read):
         changes=[
             ({"retention_days": 30}, lambda g: g.get("retentionInDays"), 30),
             ({"retention_days": 0}, lambda g: g.get("retentionInDays"), None),
+            ({"metric_filters": [ERRORS]}, lambda g: g["filters"], ["errors ERROR n m 1"]),
+            ({"metric_filters": [{**ERRORS, "pattern": "?ERROR ?FATAL"}]}, lambda g: g["filters"][0][:20], "errors ?ERROR ?FATAL"),
+            ({"metric_filters": [{**ERRORS, "name": "e"}]}, lambda g: [f[:2] for f in g["filters"]], ["e "]),
+            ({"metric_filters": []}, lambda g: g["filters"], []),
             ({"tags": {"team": "vets"}}, lambda g: g["tags"].get("team"), "vets"),
         ],
     )

@@ -36,6 +36,7 @@ MODULES = (
     "codeconnections",
     "codepipeline",
     "cloudwatch_dashboards",
+    "logs_metric_filters",
     "cloudwatch_statistics",
     "s3_buckets",
     "codebuild_projects",

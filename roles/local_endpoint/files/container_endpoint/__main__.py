@@ -53,7 +53,7 @@ def _stop(state, arguments) -> int:
     with contextlib.suppress(engine.NoEngine):  # without one nothing of ours can be left in it
         found = engine.find(state)
         found.end_all()
-        found.forget_images([f"{probe.HOST}:{port}/"] if port else [], base_image.REFERENCE)
+        found.forget_images(f"{probe.HOST}:{port}/" if port else None, base_image.REFERENCE, f"{probe.HOST}:")
     return code
 
 

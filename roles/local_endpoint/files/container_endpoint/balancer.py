@@ -11,6 +11,7 @@ import itertools
 import logging
 import socket
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,7 +21,7 @@ from embedded_endpoint.probe import HOST, port_holder, port_taken
 from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 
-from container_endpoint import health, routing
+from container_endpoint import health, routing, traffic
 
 NAME = "localhost"
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -82,11 +83,12 @@ class Handler(BaseHTTPRequestHandler):
         address = targets[next(_turn) % len(targets)]
         open_requests[address] += 1
         try:
-            self._exchange(address, body)
+            self._exchange(arn, address, body)
         finally:
             open_requests[address] -= 1
 
-    def _exchange(self, address: tuple[str, int], body: bytes) -> None:
+    def _exchange(self, arn: str | None, address: tuple[str, int], body: bytes) -> None:
+        balancer = self.server.balancer_arn  # type: ignore[attr-defined]
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         headers.pop("Content-Length", None)
         before = headers.get("X-Forwarded-For")
@@ -96,14 +98,19 @@ class Handler(BaseHTTPRequestHandler):
         connection = http.client.HTTPConnection(*address, timeout=60)
         try:
             connection.request(self.command, self.path, body=body or None, headers=headers)
+            sent = time.monotonic()
             answer = connection.getresponse()
+            seconds = time.monotonic() - sent
             data = answer.read()
         except TimeoutError:
+            traffic.request(balancer, arn)
             return self._fail(504, "Gateway Time-out")
         except (OSError, http.client.HTTPException):
+            traffic.request(balancer, arn)
             return self._fail(502, "Bad Gateway")
         finally:
             connection.close()
+        traffic.request(balancer, arn, answer.status, seconds)
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in HOP_BY_HOP | {"content-length"}:
@@ -125,6 +132,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def _fail(self, code: int, reason: str) -> None:
+        traffic.failure(self.server.balancer_arn, code)  # type: ignore[attr-defined]
         title = f"{code} {reason}"
         body = f"<center><h1>{title}</h1></center>"
         page = f"<html>\n<head><title>{title}</title></head>\n<body>\n{body}\n</body>\n</html>\n"

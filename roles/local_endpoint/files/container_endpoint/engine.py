@@ -61,20 +61,32 @@ class Engine:
         """Whether the engine has an image under that name."""
         return bool(self.client.api.images(name=reference))
 
-    def forget_images(self, prefixes: list[str], reference: str) -> None:
-        """Remove the images that are tagged, or were pushed, under these prefixes, and the one of that name."""
+    def forget_images(self, prefix: str | None, base: str, place: str) -> None:
+        """Remove the images that are tagged, or were pushed, under a prefix, and then the base image.
+
+        That one stays while another endpoint has images at the same `place`: made anew it would be another one, and so
+        would all that are built on it.
+        """
         import docker.errors
 
-        names = []
-        for image in self.client.api.images():
-            tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
-            digests = [each for each in image.get("RepoDigests") or [] if not each.startswith("<none>")]
-            ours = [each for each in [*tags, *digests] if each.startswith(tuple(prefixes)) or each == reference]
-            # One that lost its tag to a newer build goes by its id.
-            names += [each for each in ours if each in tags] or ([image["Id"]] if ours and not tags else [])
-        for name in sorted(names, key=lambda each: each == reference):  # the base image last
+        for name in to_forget(self.client.api.images(), prefix) if prefix else []:
             with contextlib.suppress(docker.errors.APIError):
                 self.client.api.remove_image(name)
+        if not to_forget(self.client.api.images(), place):
+            with contextlib.suppress(docker.errors.APIError):
+                self.client.api.remove_image(base)
+
+
+def to_forget(images: list[dict[str, Any]], prefix: str) -> list[str]:
+    """By which names to remove the images under a prefix: their tags, or the id of one that has none any more."""
+    names = []
+    for image in images:
+        tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+        digests = [each for each in image.get("RepoDigests") or [] if not each.startswith("<none>")]
+        ours = [each for each in [*tags, *digests] if each.startswith(prefix)]
+        # One that lost its tag to a newer build goes by its id.
+        names += [each for each in ours if each in tags] or ([image["Id"]] if ours and not tags else [])
+    return names
 
 
 def find(state) -> Engine:

@@ -28,7 +28,7 @@ from embedded_endpoint.gaps.patching import LOCK
 from moto.ecs.models import ecs_backends
 from moto.elbv2 import elbv2_backends
 
-from container_endpoint import balancer, engine, health, registry, tasks
+from container_endpoint import balancer, engine, health, metrics, registry, tasks
 
 LOG = logging.getLogger("container_endpoint")
 TICK = 0.25  # seconds
@@ -49,6 +49,7 @@ def install(state) -> None:
     scheduler._stop_drained = _stop_drained
     reconcile.STEP_SECONDS = TICK
     threading.Thread(target=_run, args=(found,), daemon=True, name="containers").start()
+    metrics.start(found, _stop)
 
 
 def uninstall() -> None:

@@ -40,21 +40,19 @@ def begin(backend, task: task_record.TaskRecord) -> Run:
     """Start a task's containers in the background; the same Run on every call."""
     if task.task_arn not in runs:
         runs[task.task_arn] = Run()
-        specifications = [_specification(backend, task, container) for container in task.containers]
-        threading.Thread(
-            target=_start, args=(backend, task, runs[task.task_arn], specifications), daemon=True
-        ).start()
+        threading.Thread(target=_start, args=(backend, task, runs[task.task_arn]), daemon=True).start()
     return runs[task.task_arn]
 
 
-def _start(backend, task, run: Run, specifications: list[dict[str, Any]]) -> None:
+def _start(backend, task, run: Run) -> None:
     import docker.errors
 
     client = engine.find(None).client
     name = ""
     try:
-        for container, specification in zip(task.containers, specifications, strict=True):
+        for container in task.containers:
             name = container.name
+            specification = _specification(backend, task, container)
             environment = specification.pop("environment") | secrets.resolve(backend, container.definition)
             _pull(client, specification["image"])
             made = client.containers.create(environment=environment, **specification)
@@ -105,6 +103,13 @@ def _pull(client, image: str) -> None:
         ) from None
 
 
+def _image(task, container) -> str:
+    """The image, by the digest that the deployment resolved: a tag that moves meanwhile is not pulled by some tasks."""
+    if task.deployment is None:  # run once
+        return container.image
+    return task.deployment.revision.pinned(container.name, container.image)
+
+
 def _specification(backend, task, container) -> dict[str, Any]:
     """The container definition in the words of Docker, with the overrides of RunTask on top."""
     definition = container.definition
@@ -115,7 +120,7 @@ def _specification(backend, task, container) -> dict[str, Any]:
     memory, soft = definition.get("memory"), definition.get("memoryReservation")
     hard = memory or (task.memory if not soft else None)
     specification = {
-        "image": container.image,
+        "image": _image(task, container),
         "name": f"ecs-{task.group.rpartition(':')[2]}-{container.name}-{task.id[:8]}",
         "command": override.get("command") or definition.get("command"),
         "entrypoint": definition.get("entryPoint"),

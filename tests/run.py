@@ -2,24 +2,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run every test, say what this machine cannot run, and end with one line of counts.
 
-    tests/run.py [lint] [pytest] [molecule]      # nothing named: all of them
+    tests/run.py [lint] [pytest] [containers] [molecule]      # nothing named: all of them
+
+`containers` and the Molecule scenario of that name take a Docker engine, the one that the docker command uses.
 
 Each part runs even when one before it failed; the exit code is 1 as soon as one did.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import socket
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from containers import machine
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+LIVE = "tests/containers/live"
 ENDPOINT = [sys.executable, str(ROOT / "roles/local_endpoint/files/embedded_endpoint")]
 #: The CloudFormation templates among the roles' files.
 TEMPLATES = sorted(f for f in ROOT.glob("roles/*/files/*.yml") if "AWSTemplateFormatVersion" in f.read_text())
@@ -31,15 +37,14 @@ LINTS = [
 
 
 def clean_environment() -> dict[str, str]:
-    """The caller's environment without settings that would point a test at a real account or another inventory."""
+    """The caller's environment without settings that would point a test at a real account or another inventory.
+
+    DOCKER_HOST stays. What to build images on is known once, so that nobody tries to download it again.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HANDSON_", "ANSIBLE_", "MOLECULE_"))}
+    if not machine.why_not():
+        kept[machine.BASE_VARIABLE] = machine.base_image()
     return {**kept, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-
-
-def free_port() -> str:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return str(s.getsockname()[1])
 
 
 def run(title: str, command: list[object], environment: dict[str, str]) -> tuple[int, str]:
@@ -50,9 +55,15 @@ def run(title: str, command: list[object], environment: dict[str, str]) -> tuple
         [str(c) for c in command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
-        for line in process.stdout:
-            lines.append(line)
-            print(line, end="", flush=True)
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                print(line, end="", flush=True)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)  # for it to end what it started
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            raise
     print(f"=== {title}: exit {process.returncode} after {time.monotonic() - start:.0f} s", flush=True)
     return process.returncode, "".join(lines)
 
@@ -64,39 +75,64 @@ def lint() -> tuple[int, int]:
 
 
 def unit() -> tuple[int, int]:
-    """Return (passed, failed) of pytest's tests."""
-    code, text = run("pytest", [BIN / "pytest", "-q", "-n", "2", "--dist", "worksteal", "--durations=5"], clean_environment())
+    """Return (passed, failed) of pytest's tests that take no engine."""
+    return pytest("pytest", "-n", "2", "--dist", "worksteal", "--durations=5", f"--ignore={LIVE}")
+
+
+def containers() -> tuple[int, int]:
+    """Return (passed, failed) of the tests with real containers: one after the other, on one site."""
+    return (0, 0) if machine.why_not() else pytest("containers", "--durations=5", LIVE)
+
+
+def pytest(title: str, *arguments: str) -> tuple[int, int]:
+    """Run pytest; return (passed, failed)."""
+    code, text = run(title, [BIN / "pytest", "-q", *arguments], clean_environment())
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", text.splitlines()[-1] if text else "")}
     failed = counts.get("failed", 0) + counts.get("error", 0)
     return counts.get("passed", 0), failed or int(code != 0)
 
 
 def molecule() -> tuple[int, int]:
-    """Return (passed, failed) of the Molecule scenarios, which share one endpoint of their own."""
+    """Return (passed, failed) of the Molecule scenarios. They share one endpoint, but for the one with containers."""
     scenarios = len(list(ROOT.glob("molecule/*/molecule.yml")))
-    with tempfile.TemporaryDirectory(prefix="handson-molecule-") as state:
+    left_out = ["--exclude", "containers"] if machine.why_not() else []
+    scenarios -= len(left_out) // 2
+    ports = [str(port) for port in machine.free_ports(4)]
+    with contextlib.ExitStack() as stack:
+        if left_out:
+            state = stack.enter_context(tempfile.TemporaryDirectory(prefix="handson-molecule-"))
+        else:
+            state = stack.enter_context(machine.state_folder())
         environment = {
             **clean_environment(),
             "MOLECULE_GLOB": "molecule/*/molecule.yml",
-            "HANDSON_STATE_DIR": state,
-            "HANDSON_ENDPOINT_PORT": free_port(),
+            "HANDSON_STATE_DIR": str(state),
+            "HANDSON_ENDPOINT_PORT": ports[0],
+            "HANDSON_CONTAINERS_PORT": ports[1],
+            "HANDSON_LISTENER_PORTS": ",".join(ports[2:]),
             # Its notes on what is created go with the folder, and are not shared with another checkout of this name.
             "MOLECULE_EPHEMERAL_DIRECTORY": f"{state}/molecule",
         }
         try:
-            code, _ = run("molecule", [BIN / "molecule", "test", "--all"], environment)
+            code, _ = run("molecule", [BIN / "molecule", "test", "--all", *left_out], environment)
         finally:
             # After a failed clean-up Molecule leaves the shared endpoint running.
             subprocess.run([*ENDPOINT, "stop", "--state-dir", f"{state}/.handson/molecule"], env=environment, check=False)
     return (scenarios, 0) if code == 0 else (0, scenarios)
 
 
-PARTS = {"lint": lint, "pytest": unit, "molecule": molecule}
-#: What no machine of this project's tests can run, so that nobody takes silence for success.
-NOT_RUN = [
-    "a real AWS account: everything above ran on the embedded endpoint",
-    "containers behind the load balancer (make containers): that needs a Docker engine, and no scenario runs it yet",
-]
+PARTS = {"lint": lint, "pytest": unit, "containers": containers, "molecule": molecule}
+
+
+def not_run(wanted: list[str]) -> list[str]:
+    """What was not run, so that nobody takes silence for success."""
+    found = ["a real AWS account: everything above ran on the embedded endpoint"]
+    if machine.why_not() and {"containers", "molecule"} & set(wanted):
+        found.append(f"tests/containers/live and the scenario `containers`, with real containers: {machine.why_not()}")
+    left_out = [part for part in PARTS if part not in wanted]
+    if left_out:
+        found.append(f"the parts that were not asked for: {', '.join(left_out)}")
+    return found
 
 
 def main() -> int:
@@ -107,11 +143,21 @@ def main() -> int:
     counts = [PARTS[w]() for w in wanted]
     passed, failed = (sum(c[i] for c in counts) for i in (0, 1))
     print("\nNot run here:")
-    for what in NOT_RUN:
+    for what in not_run(wanted):
         print(f"- {what}")
     print(f"\n{passed} passed, {failed} failed")
     return int(failed > 0)
 
 
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    # A program that was started in the background by a shell ignores SIGINT, and so would all that it starts.
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")

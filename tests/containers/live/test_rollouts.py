@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the handson.ecs contributors
+"""Updates, bad versions, a killed container, and the end, under a request loop (tutorial section 4.8 and beyond).
+
+In this order: each test leaves the services steady for the next one.
+"""
+
+import re
+
+import pytest
+from containers import machine
+from containers.load import Load, get, until
+from containers.product import CLUSTER, PATHS
+
+IMAGE, TASK, SERVICE = "playbooks/image.yml", "playbooks/task.yml", "playbooks/service.yml"
+UPDATE = "playbooks/update.yml"
+
+
+def each(**values):
+    """A variable that has another value for each host; a service that isn't named has the one of `other`."""
+    named = {name.replace("_", "-"): value for name, value in values.items()}
+    return f"{{{{ {named!r}.get(inventory_hostname, {values.get('other')!r}) }}}}"
+
+
+def revisions(product):
+    return {name: product.service(name)["taskDefinition"].rsplit("/", 1)[-1] for name in PATHS}
+
+
+def test_a_second_run_changes_nothing(product, say):
+    say(f"site.yml: {product.first.seconds:.0f} s")
+    before = {name: product.containers(name) for name in PATHS}
+    again = product.play("site.yml")
+    say(f"site.yml again: {again.seconds:.0f} s, changed={again.changed}")
+    assert again.changed == 0, again.text[-6000:]
+    assert {name: product.containers(name) for name in PATHS} == before
+
+
+def test_an_update_loses_no_request(product, say):
+    """Beside the old version (100/200) and in its place (50/100), both in one run."""
+    with Load(product.listener, PATHS["roll-wide"]) as wide, Load(product.listener, PATHS["roll-tight"]) as tight:
+        run = product.play(
+            IMAGE,
+            UPDATE,
+            "--limit",
+            "roll-wide,roll-tight",
+            containers_build_args={"VERSION": "v2", "MESSAGE": "The second version."},
+        )
+        until(lambda: {wide.versions[-1], tight.versions[-1]} == {"v2"}, 10, "only the new version")
+    say(f"update: {run.seconds:.0f} s")
+    for name, load in (("100/200", wide), ("50/100", tight)):
+        say(f"{name}: {load}")
+        assert load.failed == 0 and load.count > 100
+        assert list(dict.fromkeys(load.versions[:1] + load.versions[-1:])) == ["v1", "v2"]
+        # Both were seen for a while, and after the run's end nobody saw the old one.
+        assert set(load.versions) == {"v1", "v2"}
+    for name in ("roll-wide", "roll-tight"):
+        answers = [get(product.listener, PATHS[name]) for _ in range(20)]
+        assert {headers["X-Version"] for _, headers, _ in answers} == {"v2"}
+    assert get(product.listener, "/test/update")[2] == "The second version."
+
+
+@pytest.fixture(scope="module")
+def bad(product):
+    """Three bad versions at once: what the run said, what was asked meanwhile, and what was there before."""
+    before = revisions(product), {name: product.containers(name) for name in PATHS}
+    loads = {name: Load(product.listener, path) for name, path in PATHS.items()}
+    for load in loads.values():
+        load.start()
+    run = product.play(
+        IMAGE,
+        TASK,
+        SERVICE,
+        fails=True,
+        image_tag=each(roll_third="never-pushed", other="bad"),
+        image_context=each(roll_third="", other=str(machine.ROOT / "examples/apps")),
+        containers_build_args=each(roll_wide={"CRASH": "1"}, roll_tight={"UNHEALTHY": "1"}, other={}),
+    )
+    for load in loads.values():
+        load.stop()
+    return run, loads, before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "cause"),
+    [
+        ("roll-wide", "it crashes", r"exit(ed with)? code 1"),
+        ("roll-tight", "its health check fails", r"unhealthy in .*Health checks failed with these codes: \[503\]"),
+        ("roll-third", "there is no image", r"CannotPullContainerError: .*never-pushed.*"),
+    ],
+)
+def test_a_bad_version_is_rolled_back_and_its_cause_named(product, bad, say, name, kind, cause):
+    run, loads, (revision, containers) = bad
+    assert run.code == 2 and run.failed == sorted(PATHS)
+    failure = next(part for part in run.text.split("fatal: ")[1:] if part.startswith(f"[{name}]"))
+    found = re.search(cause, failure)
+    assert found, failure
+    say(f"{kind} ({name}, run {run.seconds:.0f} s): {found[0]}; {loads[name]}")
+    assert revision[name] in failure, "it does not say what it went back to"
+    # The old version kept answering. Where nothing was replaced before the new one was healthy, by the same tasks.
+    assert loads[name].failed == 0 and len(set(loads[name].versions)) == 1
+    assert revisions(product)[name] == revision[name]
+    kept = product.containers(name) & containers[name]
+    assert len(kept) == (1 if name == "roll-tight" else 2)
+    service = product.service(name)
+    assert [each["rolloutState"] for each in service["deployments"]] == ["COMPLETED"]
+
+
+def test_a_version_that_is_steady_but_wrong_is_taken_back_by_hand(product, say):
+    before = revisions(product)["roll-third"]
+    product.play(IMAGE, TASK, SERVICE, "--limit", "roll-third", image_tag="v3")
+    assert get(product.listener, PATHS["roll-third"])[1]["X-Version"] == "v3"
+    with Load(product.listener, PATHS["roll-third"]) as load:
+        run = product.play("playbooks/rollback.yml", "--limit", "roll-third")
+        until(lambda: load.versions[-1] == "v1", 10, "only the version before")
+    say(f"rollback.yml: {run.seconds:.0f} s; {load}")
+    assert load.failed == 0 and set(load.versions) == {"v3", "v1"}
+    assert revisions(product)["roll-third"] == before and before in run.text
+    again = product.play("playbooks/rollback.yml", "--limit", "roll-third")
+    assert again.changed == 0, again.text
+
+
+def test_a_killed_container_is_replaced(product, say):
+    before = product.containers("roll-third")
+    victim = sorted(before)[0]
+    with Load(product.listener, PATHS["roll-third"]) as load:
+        assert machine.docker("kill", victim).returncode == 0
+
+        def replaced():
+            now = product.containers("roll-third")
+            fresh = now - before
+            return victim not in now and len(now) == 2 and any(name in load.tasks for name in fresh)
+
+        _, seconds = until(replaced, 15, "a task in the place of the killed one")
+    say(f"replaced, and answering, after {seconds:.1f} s; {load}")
+    events = " ".join(event["message"] for event in product.service("roll-third")["events"][:8])
+    assert "has started 1 tasks" in events
+    stopped = product.stopped("roll-third")[0]
+    assert stopped["stopCode"] == "EssentialContainerExited" and stopped["containers"][0]["exitCode"] == 137
+    run = product.play("playbooks/verify.yml", "--limit", f"{CLUSTER},roll-third")
+    assert re.search(r"targets +roll-third +2 of 2 healthy", run.text), run.text
+
+
+def test_the_end_leaves_nothing(product, say):
+    run = product.play("teardown.yml", teardown_confirm=True)
+    assert "Nothing of ours is left" in run.text
+    assert not [each for each in machine.left_in_docker(product.state, product.port) if each.startswith("container")]
+    product.stop()
+    say(f"teardown.yml: {run.seconds:.0f} s")
+    assert machine.left_in_docker(product.state, product.port) == []
+    assert machine.networks() == product.networks_before
+    with pytest.raises(ConnectionRefusedError):
+        get(product.listener, "/")

@@ -21,7 +21,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help site check teardown stage test unit lint molecule bench env endpoint endpoint-stop clean
+.PHONY: help site check teardown stage report test unit lint molecule bench env endpoint endpoint-stop clean
 .PHONY: containers containers-down
 
 help: ## list the targets
@@ -47,6 +47,9 @@ containers: $(VENV)/.run ## as `make site`, with real containers in this machine
 containers-down: $(VENV)/.run ## take them and all that belongs to them away again
 	@status=0; $(PLAY) teardown.yml -e teardown_confirm=true $(ARGS) || status=$$?; \
 	$(CONTAINERS) stop --state-dir '$(CONTAINERS_STATE)' || status=$$?; exit $$status
+
+report: $(VENV)/.report ## draw what runs, its charts and its costs as an HTML page
+	$(PLAY) playbooks/report.yml $(ARGS)
 
 env: $(VENV)/.run ## print the exports that point any AWS client at the embedded endpoint
 	@$(ENDPOINT) env
@@ -87,6 +90,10 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.report: requirements-report.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-report.txt
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.dev: requirements-dev.txt requirements-report.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run $(VENV)/.report

@@ -27,14 +27,14 @@ KINDS = {
         "clusters",
         (
             "naming", "network", "security_groups", "key_pair", "load_balancer", "cluster", "instances",
-            "cluster_stack", "monitoring", "instance_scaling", "teardown",
+            "cluster_stack", "monitoring", "instance_scaling", "report", "teardown",
         ),
     ),
     "service": (
         "services",
         (
             "naming", "registry", "image", "task_definition", "target_group", "service", "build_project", "pipeline",
-            "monitoring", "service_scaling", "verify", "teardown",
+            "monitoring", "service_scaling", "verify", "report", "teardown",
         ),
     ),
     "workstation": ("workstations", ("naming", "workstation", "teardown")),

@@ -45,6 +45,12 @@ def faults(alarm: Mapping[str, Any]) -> Iterator[str]:
         yield "period times evaluation_periods is more than a day"
 
 
+def of_a_part(tags: Mapping[str, str], owner: Mapping[str, Any]) -> str | None:
+    """Return why an alarm with the owner's tags is not the owner's all the same: a cluster's are on its services', too."""
+    more = sorted(k for k in tags if k.startswith("handson:") and k not in owner) if owner else []
+    return f"its tag {more[0]} says that it is {tags[more[0]]!r}'s" if more else None
+
+
 def needs_names(alarms: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether one of them names the load balancer or the target group by placeholder."""
     return mentions(list(alarms))

@@ -21,6 +21,8 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import Resour
 #: Statuses of an execution that has not ended.
 GOES_ON = ("InProgress", "Stopping")
 #: Looks without any running action before the pipeline's state is asked for what holds the execution.
+#: Seconds between two looks at the service that is being deployed.
+SERVICE_LOOK_SECONDS = 30.0
 STILL_LOOKS = 3
 #: What may be refused while a failure is looked into: it must not hide the failure itself.
 UNREADABLE = (
@@ -188,6 +190,8 @@ class PipelineWatch:
         self._patience = Patience()
         self._shown: set[tuple[str, str]] = set()
         self._held: str | None = None
+        self._next_service_look = 0.0
+        self._given_up: set[str] = set()
         #: The last try of each action, as ListActionExecutions gave them last.
         self.actions: list[Mapping[str, Any]] = []
 
@@ -207,6 +211,27 @@ class PipelineWatch:
         """Return the newest executions, newest first."""
         answer = self._client("codepipeline").list_pipeline_executions(pipelineName=self.name, maxResults=20)
         return answer["pipelineExecutionSummaries"]
+
+    def _look_at_the_service(self, execution_id: str) -> None:
+        """Say that ECS has given a deployment up: CodePipeline is not told and waits until its own time is over.
+
+        https://github.com/aws/containers-roadmap/issues/1399
+        """
+        deploy = next((a for a in self.actions if category(a) == "Deploy" and a["status"] == "InProgress"), None)
+        cluster, service = (configuration(deploy).get(k) if deploy else None for k in ("ClusterName", "ServiceName"))
+        if not cluster or not service or time.monotonic() < self._next_service_look:
+            return
+        self._next_service_look = time.monotonic() + SERVICE_LOOK_SECONDS
+        ecs = self._client("ecs")
+        found = self._patience(lambda: ecs.describe_services(cluster=cluster, services=[service])) or {}
+        for deployment in (d for s in found.get("services") or [] for d in s.get("deployments") or []):
+            if deployment.get("rolloutState") == "FAILED" and deployment["id"] not in self._given_up:
+                self._given_up.add(deployment["id"])
+                self.say(f"ECS has given the deployment up: {deployment.get('rolloutStateReason') or 'it names no reason'}")
+                self.say(
+                    "CodePipeline does not hear of it and waits for its own time-out. To end it now: aws codepipeline "
+                    f"stop-pipeline-execution --pipeline-name {self.name} --pipeline-execution-id {execution_id} --abandon"
+                )
 
     def follow(self, execution_id: str) -> Mapping[str, Any]:
         """Wait until the execution has ended, showing its actions as they move, and return it (GetPipelineExecution).
@@ -229,6 +254,7 @@ class PipelineWatch:
             if execution and status not in GOES_ON and found is not None:
                 return execution
             moving = any(a["status"] == "InProgress" for a in self.actions)
+            self._look_at_the_service(execution_id)
             still = 0 if moving else still + 1
             if still == STILL_LOOKS:
                 self._look_what_holds(execution_id)
@@ -379,6 +405,15 @@ class Findings:
             if e.response.get("Error", {}).get("Code") not in (*UNREADABLE, *build_runs.PASSING):
                 raise
             return None
+
+
+def rolled_back(pipeline: str, live: Mapping[str, Any]) -> str:
+    """Put into words that an execution has ended well and its version is not what runs (`Findings.deployed`)."""
+    return (
+        f"The pipeline {pipeline!r} says Succeeded, but the service {live['service']!r} runs {live['task_definition']}, which was "
+        "there before: ECS has given the new revision up and rolled back. Why: its events and stopped tasks in "
+        "playbooks/verify.yml, its log in playbooks/logs.yml. Mend the program and push."
+    )
 
 
 def failure(

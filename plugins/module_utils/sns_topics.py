@@ -9,13 +9,19 @@ from typing import Any, Iterable, Mapping
 
 #: What ListSubscriptionsByTopic says in place of an ARN while nobody has confirmed.
 PENDING = "PendingConfirmation"
+#: What it says for a while after somebody has unsubscribed.
+DELETED = "Deleted"
+#: "You can't use Condition blocks in Amazon SNS topic policies for EventBridge" (its user guide): what it sends would be
+#: refused, and nobody would hear of it.
+WITHOUT_CONDITION = ("events.amazonaws.com",)
 
 
 def policy(arn: str, account: str, publishers: Iterable[str]) -> dict[str, Any]:
     """Return the policy of a topic: the services, for things of this account alone; anybody by TLS alone.
 
     A policy of our own takes the place of AWS's first one, which lets the account's own principals in; what IAM lets
-    them do they may do without. Source: https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+    them do they may do without. Sources: https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html,
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
     """
     statements: list[dict[str, Any]] = [
         {
@@ -28,32 +34,30 @@ def policy(arn: str, account: str, publishers: Iterable[str]) -> dict[str, Any]:
         }
     ]
     services = sorted(set(publishers))
-    if services:
-        statements.append(
-            {
-                "Sid": "ServicesOfThisAccount",
-                "Effect": "Allow",
-                "Principal": {"Service": services},
-                "Action": "sns:Publish",
-                "Resource": arn,
-                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-            }
-        )
+    for sid, those, condition in (
+        ("ServicesOfThisAccount", [s for s in services if s not in WITHOUT_CONDITION], {"aws:SourceAccount": account}),
+        ("ServicesThatTakeNoCondition", [s for s in services if s in WITHOUT_CONDITION], None),
+    ):
+        if those:
+            allow = {"Effect": "Allow", "Principal": {"Service": those}, "Action": "sns:Publish", "Resource": arn}
+            statements.append(
+                {"Sid": sid, **allow, **({"Condition": {"StringEquals": condition}} if condition else {})}
+            )
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def publishers_of(live: Mapping[str, Any], arn: str) -> list[str]:
     """Return the services of a policy that is one of ours to the letter, and ["(another policy)"] of any other."""
+    services: list[str] = []
+    account = ""
     for statement in live.get("Statement") or []:
-        if statement.get("Sid") == "ServicesOfThisAccount":
-            principal = statement.get("Principal") or {}
-            services = principal.get("Service") if isinstance(principal, Mapping) else None
-            listed = [services] if isinstance(services, str) else sorted(services or [])
-            account = (statement.get("Condition") or {}).get("StringEquals", {}).get("aws:SourceAccount", "")
-            # SNS gives a list of one back as a string.
-            if _as_lists(live) == _as_lists(policy(arn, account, listed)):
-                return listed
-    return [] if _as_lists(live) == _as_lists(policy(arn, "", [])) else ["(another policy)"]
+        principal = statement.get("Principal")
+        named = principal.get("Service") if isinstance(principal, Mapping) else None
+        # SNS gives a list of one back as a string.
+        services += [named] if isinstance(named, str) else list(named or [])
+        account = ((statement.get("Condition") or {}).get("StringEquals") or {}).get("aws:SourceAccount", account)
+    ours = _as_lists(policy(arn, account, services))
+    return sorted(services) if _as_lists(live) == ours else ["(another policy)"]
 
 
 def _as_lists(document: Mapping[str, Any]) -> Any:

@@ -204,8 +204,12 @@ class PipelineRun:
             "url": self.watch.url,
         }
         if execution["status"] == "Succeeded":
-            if described["deployed"]:
-                self.watch.say("live: {service} runs {task_definition}".format(**described["deployed"]))
+            live = described["deployed"]
+            if live and not live["new"]:
+                # Its deploy action waits for a steady service, and one that was rolled back is steady as well.
+                return {"execution": described, "why": pipeline_runs.rolled_back(self.name, live)}
+            if live:
+                self.watch.say("live: {service} runs {task_definition}".format(**live))
             return {"execution": described, "why": ""}
         why = pipeline_runs.failure(
             self.name,

@@ -70,12 +70,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.metric_names import balancer_names, filled_in, mentions
-from ansible_collections.handson.ecs.plugins.module_utils.resource import (
-    Resource,
-    ResourceError,
-    argument_spec,
-    ignore_missing,
-)
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
 
 
 class Dashboard(Resource):
@@ -120,10 +115,10 @@ class Dashboard(Resource):
         answer = self.client("cloudwatch").put_dashboard(
             DashboardName=self.name, DashboardBody=json.dumps(desired["body"]), **more
         )
-        # It is kept nevertheless, with widgets that show nothing.
+        # It is kept nevertheless, with widgets that show nothing; a failure would be forgotten by the next run.
         said = [f"{m.get('DataPath')}: {m.get('Message')}" for m in answer.get("DashboardValidationMessages") or []]
         if said:
-            raise ResourceError(f"CloudWatch took the dashboard but says: {'; '.join(said)}. Mend body.")
+            self.module.warn(f"CloudWatch took the dashboard {self.name!r} but says: {'; '.join(said)}. Mend body.")
 
 
 def main():

@@ -130,6 +130,12 @@ task_definition:
   returned: always
   type: dict
   sample: {family: petclinic-rest-task, revision: 1, arn: "arn:aws:ecs:…:task-definition/petclinic-rest-task:1"}
+runs_already:
+  description:
+    - Whether the service runs what is asked for, although the newest revision is another. The new revision is then no
+      reason for a deployment.
+  returned: state is present
+  type: bool
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
@@ -158,6 +164,7 @@ class TaskDefinition(Resource):
         super().__init__(module)
         self._taken_over = {}  # {container: image of the service's revision}
         self._used = None  # ARN of the revision that a service of ours uses
+        self._runs_already = False
 
     def get(self):
         if self.params["state"] == "absent":
@@ -166,12 +173,24 @@ class TaskDefinition(Resource):
         if used is None or used["family"] != self.name:
             return self._seen(self._describe(self.name))
         # The newest one, too, may be what is asked for: registered by the last run, whose deployment then failed.
-        wanted = self.desired(used)
+        wanted, newest = self.desired(used), self._seen(self._describe(self.name))
+        if newest is None or newest["arn"] == used["arn"]:
+            return used
         if drift(used, wanted)[1]:
-            newest = self._seen(self._describe(self.name))
-            if newest and not drift(newest, wanted)[1]:
-                return newest
-        return used
+            return used if drift(newest, wanted)[1] else newest
+        # What runs is what is asked for, and yet a service goes on to a newer revision with the same image. So one that
+        # failed, and that the inventory has taken back, must not stay the newest: the same as what runs is registered anew.
+        if self._image_of(newest) != self._image_of(used):
+            return used
+        self._runs_already = True
+        return newest
+
+    def after(self, current, changed):
+        return {"runs_already": self._runs_already}
+
+    def _image_of(self, seen):
+        container = seen["containers"].get(self.params["image_of_service"]["container"])
+        return container.get("image") if container else None
 
     def _used_by_service(self):
         """Return the revision that the service of image_of_service uses, or None. Notes its image."""

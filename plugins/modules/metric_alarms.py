@@ -150,7 +150,7 @@ class MetricAlarms(Resource):
         for alarm in (a for page in pages for a in page["MetricAlarms"]):
             name = alarm["AlarmName"]
             tags = tags_to_dict(cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"])
-            reason = foreign_because(tags, self.params["owner"])
+            reason = foreign_because(tags, self.params["owner"]) or metric_alarms.of_a_part(tags, self.params["owner"])
             if reason:
                 self.foreign[name] = reason
             else:

@@ -8,7 +8,8 @@ module: sns_topic
 version_added: 0.1.0
 short_description: Keep an SNS topic for alarms, with its subscribers
 description:
-  - Makes, changes and deletes a topic. AWS services may publish to it from this account alone, and everybody by TLS alone.
+  - Makes, changes and deletes a topic. AWS services may publish to it from this account alone (EventBridge takes no such
+    condition), and everybody by TLS alone.
   - An e-mail address counts as subscribed from the moment AWS has sent its question. Nothing is sent to it before somebody
     has said yes; RV(topic.pending) names those that have not.
 author: The handson.ecs contributors (@handson-ecs)
@@ -39,8 +40,8 @@ options:
   kms_key:
     description:
       - Id, alias or ARN of the key that encrypts the messages. Empty is none. Left alone when not given.
-      - It must be your own, with a policy that lets the publishers use it. AWS's V(alias/aws/sns) has none, and what an
-        alarm says would be lost.
+      - It must be your own, with a policy that lets the publishers use it, EventBridge without a condition on the source.
+        AWS's V(alias/aws/sns) has none, and what an alarm says would be lost.
     type: str
 """
 
@@ -102,7 +103,10 @@ class SnsTopic(Resource):
         attributes = found["Attributes"]
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
         self.subscriptions = {
-            s["Endpoint"]: s["SubscriptionArn"] for p in pages for s in p["Subscriptions"] if s["Protocol"] == "email"
+            s["Endpoint"]: s["SubscriptionArn"]
+            for p in pages
+            for s in p["Subscriptions"]
+            if s["Protocol"] == "email" and s["SubscriptionArn"] != sns_topics.DELETED
         }
         policy = json.loads(attributes.get("Policy") or "{}")
         return {

@@ -176,7 +176,9 @@ KEEP = {**OPTIONS, "task_definition": "keep_image"}
 def both(check=False, **task):
     """Run both modules as the roles do; return whether each changed something, and the service's revision."""
     registered = run("ecs_task_definition", check=check, **{**TASK, **task})
-    kept = run("ecs_service", check=check, **KEEP, task_definition_changes=check and registered["changed"])
+    already = check and registered["runs_already"]
+    keep = {**KEEP, "task_definition": "keep"} if already else KEEP
+    kept = run("ecs_service", check=check, **keep, task_definition_changes=check and registered["changed"] and not already)
     return registered["changed"], kept["changed"], kept["service"]["task_definition"].rpartition(":")[2]
 
 
@@ -261,6 +263,15 @@ def test_our_own_revision_is_not_registered_again_where_its_deployment_failed(fi
     assert both(cpu="1024") == (False, True, "3") and revisions(ecs) == ["2", "3"]
 
 
+def test_a_revision_that_failed_and_was_taken_back_in_the_inventory_is_not_deployed_again(first, ecs):
+    assert both(cpu="1024") == (True, True, "3")
+    ecs.update_service(cluster=CLUSTER, service=NAME, taskDefinition=f"{FAMILY}:2")  # rolled back
+    # The newest one is as what runs again, so nothing is deployed.
+    assert both(check=True) == (True, False, "2")
+    assert both() == (True, False, "2")
+    assert both() == (False, False, "2") and both(check=True) == (False, False, "2")
+
+
 def test_a_foreign_service_gives_no_image(first, aws, ecs):
     ecs.create_service(cluster=CLUSTER, serviceName="theirs", taskDefinition=FAMILY, desiredCount=0)
     with pytest.raises(Failed, match="service 'theirs'.*not ours.*not taken over"):
@@ -292,7 +303,7 @@ def test_the_calls_of_an_unchanged_run(first, ecs):
     run("ecs_service", **KEEP)
     with recorded() as calls:
         assert not run("ecs_task_definition", **TASK)["changed"]
-    assert operations(calls) == ["DescribeServices", "DescribeTaskDefinition"]
+    assert operations(calls) == ["DescribeServices", "DescribeTaskDefinition", "DescribeTaskDefinition"]
     with recorded() as calls:
         assert not run("ecs_service", **KEEP)["changed"]
     assert operations(calls).count("DescribeTaskDefinition") == 1

@@ -129,3 +129,12 @@ def test_every_fault_at_once_and_before_any_call_that_writes(aws, group, read):
     for part in ("there twice", "period of 45", "needs a metric or metrics", "4 datapoints of 3", "small letter", "an expression"):
         assert part in said
     assert read() is None
+
+
+def test_a_cluster_leaves_its_services_alarms_alone(aws, group, read):
+    """They carry the cluster's tag, too, and a service may be named so that its alarms begin like the cluster's."""
+    run("metric_alarms", **OPTIONS)
+    cluster = {**OPTIONS, "owner": {"handson:cluster": "petclinic-rest-cluster"}, "alarms": []}
+    assert not run("metric_alarms", **cluster)["changed"]
+    assert not run("metric_alarms", **cluster, state="absent")["changed"]
+    assert sorted(read()) == ["errors", "unhealthy-hosts"]

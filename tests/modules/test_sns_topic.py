@@ -35,6 +35,11 @@ def services(topic):
     return [s["Principal"]["Service"] for s in topic["policy"]["Statement"] if s["Effect"] == "Allow"]
 
 
+def deleted(real, parameters):
+    found = real()
+    return {**found, "Subscriptions": [{**s, "SubscriptionArn": "Deleted"} for s in found["Subscriptions"]]}
+
+
 def test_contract(aws, read):
     contract(
         "sns_topic",
@@ -58,9 +63,19 @@ def test_an_unchanged_run_makes_three_calls(aws):
 
 def test_only_this_accounts_things_and_only_by_tls(aws, read):
     run("sns_topic", **OPTIONS)
-    deny, allow = read()["policy"]["Statement"]
+    deny, alarms, events = read()["policy"]["Statement"]
     assert deny["Effect"] == "Deny" and deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert alarms["Principal"] == {"Service": ["cloudwatch.amazonaws.com"]}
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    # EventBridge's messages don't get through a condition.
+    assert events["Principal"] == {"Service": ["events.amazonaws.com"]} and "Condition" not in events
+
+
+def test_somebody_who_unsubscribed_is_asked_again(aws):
+    run("sns_topic", **OPTIONS)
+    with recorded(ListSubscriptionsByTopic=deleted) as calls:
+        assert run("sns_topic", **OPTIONS)["changed"]
+    assert "Subscribe" in operations(calls)
 
 
 def test_a_policy_that_somebody_changed_is_drift(aws, read):
@@ -68,7 +83,7 @@ def test_a_policy_that_somebody_changed_is_drift(aws, read):
     open_to_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sns:Publish"}]}
     aws("sns").set_topic_attributes(TopicArn=ARN, AttributeName="Policy", AttributeValue=json.dumps(open_to_all))
     assert run("sns_topic", **OPTIONS)["diff"]["before"]["publishers"] == ["(another policy)"]
-    assert len(services(read())[0]) == 2 and not run("sns_topic", **OPTIONS)["changed"]
+    assert len(services(read())) == 2 and not run("sns_topic", **OPTIONS)["changed"]
 
 
 def test_an_address_that_has_not_confirmed_is_named_and_not_asked_again(aws):

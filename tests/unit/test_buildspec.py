@@ -14,6 +14,8 @@ ROLE = Path(__file__).resolve().parents[2] / "roles/build_project"
 DEFAULTS = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
 REPOSITORY = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest"
 COMMIT = "5f3c0de9a1b2c3d4e5f60718293a4b5c6d7e8f90"
+#: Of the seventh build of this commit
+TAG = "5f3c0de-7"
 PASSWORD = "canary-password"
 PHASES = ("install", "pre_build", "build", "post_build")
 #: Each writes down how it was called. What docker login reads is kept apart: it must not be in an argument.
@@ -28,8 +30,8 @@ GOOD = [
     f"docker login --username AWS --password-stdin {REPOSITORY.partition('/')[0]}",
     "mvn --batch-mode clean package",
     f"docker build --file src/main/docker/Dockerfile --tag {REPOSITORY}:latest .",
-    f"docker tag {REPOSITORY}:latest {REPOSITORY}:{COMMIT[:7]}",
-    f"docker push {REPOSITORY}:{COMMIT[:7]}",
+    f"docker tag {REPOSITORY}:latest {REPOSITORY}:{TAG}",
+    f"docker push {REPOSITORY}:{TAG}",
     f"docker push {REPOSITORY}:latest",
 ]
 
@@ -68,6 +70,7 @@ class Build:
             "CODEBUILD_BUILD_NUMBER": "7",
             "IMAGE_REPOSITORY": REPOSITORY,
             "CONTAINER_NAME": "petclinic-rest-app",
+            "IMAGE_TAG": "latest",
             "DOCKERFILE": DEFAULTS["build_project_dockerfile"],
             **environment,
         }
@@ -116,7 +119,7 @@ def test_it_is_what_codebuild_reads():
 def test_a_good_build_pushes_the_commit_and_latest_and_says_so(tmp_path):
     build = Build(tmp_path, buildspec())
     assert build.failed == [] and build.calls == GOOD
-    assert build.artifact == [{"name": "petclinic-rest-app", "imageUri": f"{REPOSITORY}:{COMMIT[:7]}"}]
+    assert build.artifact == [{"name": "petclinic-rest-app", "imageUri": f"{REPOSITORY}:{TAG}"}]
 
 
 def test_the_password_comes_on_standard_input_and_is_shown_nowhere(tmp_path):
@@ -157,7 +160,7 @@ def test_a_source_without_a_commit_is_tagged_with_the_builds_number(tmp_path):
 def test_the_wrong_container_name_is_all_that_the_first_drill_changes(tmp_path):
     build = Build(tmp_path, buildspec(), CONTAINER_NAME="petclinic-rest")
     assert build.failed == [] and build.calls == GOOD
-    assert build.artifact == [{"name": "petclinic-rest", "imageUri": f"{REPOSITORY}:{COMMIT[:7]}"}]
+    assert build.artifact == [{"name": "petclinic-rest", "imageUri": f"{REPOSITORY}:{TAG}"}]
 
 
 def test_the_failing_test_of_the_second_drill_is_there_when_maven_runs(tmp_path):
@@ -180,7 +183,13 @@ def test_the_variables_that_it_reads_are_those_of_the_project():
     """One variable names the container for both, the task definition and the artifact."""
     given = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))["__build_project_variables"]
     text = json.dumps(buildspec())
-    assert set(given) == {"IMAGE_REPOSITORY", "CONTAINER_NAME", "DOCKERFILE"}
+    assert set(given) == {"IMAGE_REPOSITORY", "IMAGE_TAG", "CONTAINER_NAME", "DOCKERFILE"}
     assert all(f"${name}" in text or f"${{{name}" in text for name in given)
     assert given["CONTAINER_NAME"] == "{{ task_definition_container_name }}"
     assert given["IMAGE_REPOSITORY"] == "{{ registry_uri }}"
+
+
+def test_the_tag_that_the_service_runs_is_the_one_that_is_pushed(tmp_path):
+    build = Build(tmp_path, buildspec(), IMAGE_TAG="v1")
+    assert build.failed == [] and build.calls[-1] == f"docker push {REPOSITORY}:v1"
+    assert not any("latest" in call for call in build.calls)

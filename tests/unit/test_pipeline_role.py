@@ -110,11 +110,8 @@ def test_roles_are_passed_to_tasks_only():
     assert tagged["Condition"] == {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}}
 
 
-def test_only_codepipeline_for_this_pipeline_may_take_it():
-    assert value("pipeline_trust_conditions") == {
-        "StringEquals": {"aws:SourceAccount": "123456789012"},
-        "ArnLike": {"aws:SourceArn": f"arn:aws:codepipeline:{HERE}:petclinic-rest-codepipeline"},
-    }
+def test_its_trust_has_no_condition_as_in_awss_own_policy():
+    assert value("pipeline_trust_conditions") == {}
 
 
 @pytest.mark.parametrize(

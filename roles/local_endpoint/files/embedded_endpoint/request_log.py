@@ -11,7 +11,8 @@ from typing import Any
 
 from embedded_endpoint.aws_request import operation_of, service_of
 
-NOT_AWS = ("/moto-api", "/handson", "/favicon.ico", "/latest/")
+# With a slash at the end: a bucket may be called handson-something.
+NOT_AWS = ("/moto-api/", "/handson/", "/favicon.ico", "/latest/")
 
 
 class RequestLog:

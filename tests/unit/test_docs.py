@@ -139,9 +139,25 @@ def test_roles_are_described(role):
 
 PREFIXES = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}
 SERVICES = (
-    "application-autoscaling", "autoscaling", "cloudformation", "ec2", "ecr", "ecs", "elbv2", "iam", "logs",
-    "resourcegroupstaggingapi", "ssm", "sts",
+    "application-autoscaling", "autoscaling", "cloudformation", "cloudwatch", "codebuild", "codeconnections",
+    "codepipeline", "ec2", "ecr", "ecs", "elbv2", "events", "iam", "logs", "resourcegroupstaggingapi", "s3", "sns", "ssm",
+    "sts",
 )  # fmt: skip
+#: S3's operations that IAM knows by another name (Service Authorization Reference, Amazon S3)
+NAMED_OTHERWISE = {
+    "s3:DeleteBucketLifecycle": {"s3:PutLifecycleConfiguration"},
+    "s3:DeleteObjects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+    "s3:GetBucketEncryption": {"s3:GetEncryptionConfiguration"},
+    "s3:GetBucketLifecycleConfiguration": {"s3:GetLifecycleConfiguration"},
+    "s3:GetPublicAccessBlock": {"s3:GetBucketPublicAccessBlock"},
+    "s3:HeadBucket": {"s3:ListBucket"},
+    "s3:ListBuckets": {"s3:ListAllMyBuckets"},
+    "s3:ListMultipartUploads": {"s3:ListBucketMultipartUploads"},
+    "s3:ListObjectVersions": {"s3:ListBucketVersions"},
+    "s3:PutBucketEncryption": {"s3:PutEncryptionConfiguration"},
+    "s3:PutBucketLifecycleConfiguration": {"s3:PutLifecycleConfiguration"},
+    "s3:PutPublicAccessBlock": {"s3:PutBucketPublicAccessBlock"},
+}
 WAITERS = {"vpc_available": "describe_vpcs"}
 NO_PERMISSION_NEEDED = {"sts:GetCallerIdentity"}
 #: What modules of other collections call, with the options that our tasks give.
@@ -183,7 +199,11 @@ def calls_in(code, where):
         said = {m["client"], m["name"], m["before"]} & services[method]
         possible = said or (services[method] & named) or services[method]
         assert len(possible) == 1, f"{where}: whose {method} is it? {sorted(possible)}"
-        found.add(actions[next(iter(possible)), method])
+        action = actions[next(iter(possible)), method]
+        found |= NAMED_OTHERWISE.get(action, {action})
+    # A method of one word is a word like any other, but after a client: sns.subscribe(…).
+    for m in re.finditer(r'(?:client\("([\w-]+)"\)|\b(\w+))\.([a-z]+)\(', code):
+        found |= {actions[who, m[3]] for who in {m[1], m[2]} if (who, m[3]) in actions}
     return found - NO_PERMISSION_NEEDED
 
 
@@ -200,21 +220,23 @@ class Source:
                     if node.module == SHARED:
                         self.aliases[name.asname or name.name] = name.name
                     else:
-                        self.names[name.asname or name.name] = (node.module.rsplit(".", 1)[-1], name.name)
+                        module = node.module.removeprefix(f"{SHARED}.").replace(".", "/")
+                        self.names[name.asname or name.name] = (module, name.name)
         blocks = ("DOCUMENTATION", "EXAMPLES", "RETURN")
         code = [n for n in tree.body if not (isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") in blocks)]
         self.tree = ast.Module(code, [])
         self.parts = {n.name: n for n in self.tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        self.parts |= {n.targets[0].id: n for n in self.tree.body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
 
     def used(self, node):
-        """The shared functions that a piece of this file refers to."""
+        """The shared functions, and tables, that a piece of this file refers to."""
         for n in ast.walk(node):
             if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in self.aliases:
                 yield self.aliases[n.value.id], n.attr
             elif isinstance(n, ast.Name) and n.id in self.names:
                 yield self.names[n.id]
             elif isinstance(n, ast.Name) and n.id in self.parts and node is not self.tree:
-                yield self.path.stem, n.id
+                yield str(self.path.relative_to(ROOT / "plugins/module_utils").with_suffix("")), n.id
 
 
 @cache
@@ -278,6 +300,10 @@ def test_some_calls_are_found():
     assert "ecs:DescribeServices" in calls_of_module("ecs_service")  # by way of module_utils/rollout.py
     assert "tag:GetResources" in calls_of_module("leftovers")
     assert "cloudformation:DescribeStackEvents" in calls_of_module("cloudformation_stack")  # module_utils/stack_events.py
+    assert "sns:ListTopics" in calls_of_module("leftovers")  # by way of module_utils/leftover_probes/watching.py
+    assert "ec2:DescribeNatGateways" in calls_of_module("leftovers")  # from a table there
+    assert "sns:Unsubscribe" in calls_of_module("sns_topic")
+    assert calls_of_module("bucket") >= {"s3:DeleteObjectVersion", "s3:ListBucket", "s3:PutEncryptionConfiguration"}
 
 
 @pytest.mark.parametrize("role", [r for r in ROLES if r != "local_endpoint"])

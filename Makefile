@@ -21,7 +21,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help site check teardown stage report test unit lint molecule bench env endpoint endpoint-stop clean
+.PHONY: help site check teardown report test unit lint molecule bench env endpoint endpoint-stop clean
 .PHONY: containers containers-down
 
 help: ## list the targets

@@ -335,6 +335,10 @@ class Service(Resource):
         if p["capacity_provider_strategy"]:
             wanted["capacity_provider_strategy"] = convert.strategy(p["capacity_provider_strategy"])
             wanted.pop("launch_type", None)  # a service has one or the other
+        elif "launch_type" in wanted and current and not current["launch_type"]:
+            # Back from a provider to the launch type: by an empty strategy, not by a launch type (API_UpdateService).
+            wanted["capacity_provider_strategy"] = []
+            del wanted["launch_type"]
         for option in ("placement_strategy", "placement_constraints"):
             if p[option] is not None:
                 wanted[option] = [convert.placement(x) for x in p[option]]

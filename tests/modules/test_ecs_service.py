@@ -317,6 +317,11 @@ def test_a_capacity_provider_takes_the_place_of_a_launch_type(aws, account):
     made = run("ecs_service", **options)
     assert made["service"]["capacity_provider_strategy"] == [{"capacity_provider": "p", "weight": 1, "base": 0}]
     assert not run("ecs_service", **options)["changed"]
+    # And back again.
+    back = {**OPTIONS, "desired_count": 0}
+    assert run("ecs_service", check=True, **back)["changed"]
+    assert run("ecs_service", **back)["service"]["capacity_provider_strategy"] == []
+    assert not run("ecs_service", **back)["changed"]
 
 
 def test_nothing_is_put_on_a_foreign_cluster(aws, account):

@@ -11,7 +11,7 @@ from ansible.vars.manager import VariableManager
 
 INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
 CHANGES = {
-    "petclinic-rest-cluster": {"instances_count": 0, "instances_min": 0},
+    "petclinic-rest-cluster": {"instances_count": 0, "instances_min": 0, "instance_scaling_mode": "none"},
     "petclinic-rest-service": {
         "task_definition_launch_type": "FARGATE",
         "task_definition_cpu": "512",

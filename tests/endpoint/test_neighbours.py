@@ -235,7 +235,7 @@ def test_managed_policies_exist(aws):
 
 def test_what_is_missing_says_so(aws):
     for client, operation, options in (
-        ("codeconnections", "list_connections", {}),
+        ("cloud9", "list_environments", {}),
         ("cloudwatch", "get_metric_widget_image", {"MetricWidget": "{}"}),
         ("ec2", "describe_spot_datafeed_subscription", {}),
     ):

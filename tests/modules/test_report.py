@@ -52,7 +52,7 @@ def test_it_reads_and_writes_one_file_for_its_owner_alone(steady, options, tmp_p
 def test_the_local_endpoint_measures_nothing_and_the_page_says_so(steady, options):
     result = run("report", **options)
     assert not result["measured"]
-    assert "No values: the local endpoint measures nothing." in read(options) and "not AWS" in read(options)
+    assert "No values: the local endpoint does not measure this." in read(options) and "not AWS" in read(options)
 
 
 def test_a_second_run_and_check_mode(steady, options, tmp_path):

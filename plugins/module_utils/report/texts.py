@@ -18,8 +18,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "window": ("Charts", "차트"),
     "last_hours": ("last {hours} h", "최근 {hours}시간"),
     "local": (
-        "This is a local endpoint ({url}), not AWS: it keeps records of what would run there.",
-        "이것은 AWS가 아니라 로컬 엔드포인트({url})입니다. AWS에서 실행될 내용을 기록만 합니다.",
+        "This is a local endpoint ({url}), not AWS: what is shown is recorded, or runs, on this machine.",
+        "이것은 AWS가 아니라 로컬 엔드포인트({url})입니다. 여기 보이는 것은 이 컴퓨터에 기록되었거나 실행 중인 것입니다.",
     ),
     "problems": ("What could not be read", "조회하지 못한 항목"),
     "problem": (
@@ -134,8 +134,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "most": ("highest {value}", "최고 {value}"),
     "no_values": ("No values in this time.", "이 시간 동안 값이 없습니다."),
     "no_values_local": (
-        "No values: the local endpoint measures nothing.",
-        "값 없음: 로컬 엔드포인트는 아무것도 측정하지 않습니다.",
+        "No values: the local endpoint does not measure this.",
+        "값 없음: 로컬 엔드포인트는 이것을 측정하지 않습니다.",
     ),
     "no_values_group": (
         "No values. The Auto Scaling group counts its instances once its group metrics are switched on (free), and the "

@@ -109,7 +109,7 @@ def test_a_local_endpoint_without_values_says_so_and_draws_nothing():
     found["clusters"][0]["services"] = [service(series={})]
     text = page(found)
     told = words(text)
-    assert "No values: the local endpoint measures nothing." in told and "not AWS" in told and "Nothing is billed here" in told
+    assert "No values: the local endpoint does not measure this." in told and "not AWS" in told and "Nothing is billed here" in told
     assert 'aria-hidden="true"' not in text, "an empty chart"
     assert "no values" in told  # beside the arithmetic
 

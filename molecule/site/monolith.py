@@ -114,10 +114,29 @@ expect.equal("load balancers", sorted(balancers), [f"{CLUSTER}-alb", f"{PETCLINI
 families = [arn.rsplit("/", 1)[-1] for arn in pages("ecs", "list_task_definitions", "taskDefinitionArns")]
 expect.equal("task definitions", sorted(families), sorted([f"{PETCLINIC}-task:1", *(f"{n}:1" for n in SERVICES)]))
 logs = [g["logGroupName"] for g in pages("logs", "describe_log_groups", "logGroups")]
-expect.equal("log groups", sorted(logs), sorted([f"/ecs/{PETCLINIC}-task", *(f"/ecs/{n}" for n in SERVICES)]))
+petclinics = [f"/aws/codebuild/{PETCLINIC}-build", f"/ecs/{PETCLINIC}-task"]
+expect.equal("log groups", sorted(logs), sorted([*petclinics, *(f"/ecs/{n}" for n in SERVICES)]))
 keys = [k["KeyName"] for k in client("ec2").describe_key_pairs()["KeyPairs"]]
 expect.equal("key pairs", keys, ["petclinic"])
 templates = [t["LaunchTemplateName"] for t in pages("ec2", "describe_launch_templates", "LaunchTemplates")]
 expect.equal("launch templates", sorted(templates), [f"{CLUSTER}-ecs-instances", f"{PETCLINIC}-ecs-instances"])
+# Nothing of this tutorial is built, deployed, watched or scaled: sections 5 to 7 are petclinic's.
+expect.equal("build projects", pages("codebuild", "list_projects", "projects"), [f"{PETCLINIC}-build"])
+pipelines = [p["name"] for p in pages("codepipeline", "list_pipelines", "pipelines")]
+expect.equal("pipelines", pipelines, [f"{PETCLINIC}-codepipeline"])
+buckets = [b["Name"] for b in client("s3").list_buckets()["Buckets"]]
+expect.equal("buckets", sorted(buckets), ["handson-codebuild-cache-store", f"{PETCLINIC}-codepipeline-handson"])
+topics = [t["TopicArn"].rsplit(":", 1)[-1] for t in pages("sns", "list_topics", "Topics")]
+expect.equal("topics", topics, [f"{PETCLINIC}-alarms"])
+rules = [r["Name"] for r in client("events").list_rules()["Rules"]]
+expect.equal("event rules", rules, [f"{PETCLINIC}-cluster-failed-deployments"])
+dashboards = [d["DashboardName"] for d in client("cloudwatch").list_dashboards()["DashboardEntries"]]
+expect.equal("dashboards", dashboards, [PETCLINIC])
+alarms = pages("cloudwatch", "describe_alarms", "MetricAlarms")
+# Three of the cluster, four of the service, and two for each of the two policies.
+expect.equal("alarms", len(alarms), 3 + 4 + 2 + 2)
+expect.equal("alarms of others", [a["AlarmName"] for a in alarms if PETCLINIC not in a["AlarmName"]], [])
+targets = pages("application-autoscaling", "describe_scalable_targets", "ScalableTargets", ServiceNamespace="ecs")
+expect.equal("scalable targets", len(targets), 1)
 expect.equal("VPCs", len(pages("ec2", "describe_vpcs", "Vpcs")), 2)
 expect.finish()

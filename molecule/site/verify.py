@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the handson.ecs contributors
-"""Every name and number of the petclinic tutorial, sections 4.1 to 4.8, as written there.
+"""Every name and number of the petclinic tutorial, sections 4.1 to 7.2, as written there and as they are at its end.
 
 Of the account only what this tutorial makes: monolith.py looks at the other one, and that there is no more than both.
-What needs a running container (`GET /actuator/health`, the text of `/test/update`) can't be asked here.
+What needs a running container (`GET /actuator/health`, the text of `/test/update`), a build or load can't be asked here.
 """
 
 import base64
 
+import delivery_made
+import watching_made
 from readback import STATE_DIR, Expectations, client, pages, tags_of, values
 
 CLUSTER, SERVICE = "petclinic-rest-cluster", "petclinic-rest-service"
@@ -20,7 +22,10 @@ here = sorted(s["SubnetId"] for s in pages("ec2", "describe_subnets", "Subnets",
 
 # --- 4.1, 4.2: registry, image and its port
 named = pages("ecr", "describe_repositories", "repositories", repositoryNames=["petclinic-rest"])
-expect.equal("registry", [r["repositoryName"] for r in named], ["petclinic-rest"])
+registry = expect.only("registries", named)
+expect.equal("registry", registry["repositoryName"], "petclinic-rest")
+expect.equal("what it does with a new image", registry["imageScanningConfiguration"], {"scanOnPush": True})
+expect.equal("its encryption", registry["encryptionConfiguration"]["encryptionType"], "AES256")
 
 # --- 4.3: security groups, key
 groups = {g["GroupName"]: g for g in pages("ec2", "describe_security_groups", "SecurityGroups", Filters=inside)}
@@ -105,7 +110,8 @@ scaled = expect.only(
     "auto scaling groups",
     pages("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", AutoScalingGroupNames=[NAME]),
 )
-expect.contains("auto scaling group", scaled, {"DesiredCapacity": 2, "MinSize": 2, "MaxSize": 2})
+# Its maximum is section 7.2's; 2 until then.
+expect.contains("auto scaling group", scaled, {"DesiredCapacity": 2, "MinSize": 2, "MaxSize": 4})
 templates = pages("ec2", "describe_launch_templates", "LaunchTemplates", LaunchTemplateNames=[NAME])
 template = expect.only("launch templates", templates)
 version = ec2.describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"], Versions=["$Default"])[
@@ -114,10 +120,12 @@ version = ec2.describe_launch_template_versions(LaunchTemplateId=template["Launc
 parameter = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
 expect.equal("image", version["ImageId"], client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"])
 expect.contains("metadata service", version["MetadataOptions"], {"HttpTokens": "required"})
+volume = expect.only("volumes", version["BlockDeviceMappings"])["Ebs"]
+expect.contains("volume", volume, {"Encrypted": True, "VolumeSize": 30, "VolumeType": "gp3"})
 script = base64.b64decode(version["UserData"]).decode()
 expect.holds("the instances' cluster", f"ECS_CLUSTER={CLUSTER}" in script.splitlines(), script)
 
-# --- 4.6: task definition
+# --- 4.6: task definition, and 7.1: without the size of the task's memory, 1024 until then, so that four fit an instance
 family = "petclinic-rest-task"
 revisions = pages("ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family)
 task = ecs.describe_task_definition(taskDefinition=expect.only("task definitions", revisions))["taskDefinition"]
@@ -128,10 +136,10 @@ expect.contains(
         "family": "petclinic-rest-task",
         "revision": 1,
         "cpu": "512",
-        "memory": "1024",
         "requiresCompatibilities": ["EC2"],
     },
 )
+expect.equal("its memory", task.get("memory"), None)
 container = expect.only("containers", task["containerDefinitions"])
 expect.contains(
     "container",
@@ -144,6 +152,8 @@ expect.contains(
 )
 expect.equal("hard limit of the container", container.get("memory"), None)
 expect.contains("port", expect.only("ports", container["portMappings"]), {"containerPort": 9460, "hostPort": 0})
+log = expect.only("log groups", pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=f"/ecs/{family}"))
+expect.equal("days that the log is kept", log["retentionInDays"], 30)
 
 # --- 4.7: service
 names = pages("ecs", "list_services", "serviceArns", cluster=CLUSTER)
@@ -169,6 +179,11 @@ expect.contains(
     service["deploymentConfiguration"],
     {"minimumHealthyPercent": 100, "maximumPercent": 200},
 )
+breaker = service["deploymentConfiguration"]["deploymentCircuitBreaker"]
+expect.contains("circuit breaker", breaker, {"enable": True, "rollback": True})
+expect.equal("rebalancing", service["availabilityZoneRebalancing"], "ENABLED")
+owner = {"handson:cluster": CLUSTER, "handson:service": SERVICE}
+expect.equal("tags of the service", tags_of(service["tags"]), owner)
 balanced = expect.only("load balancers of the service", service["loadBalancers"])
 expect.contains(
     "its target",
@@ -192,4 +207,48 @@ expect.equal("targets", [h["TargetHealth"]["State"] for h in health], ["healthy"
 expect.equal("instances behind it", {h["Target"]["Id"] for h in health}, {i["InstanceId"] for i in instances})
 ports = [h["Target"]["Port"] for h in health]
 expect.holds("host ports that Docker chose", all(p >= 32768 for p in ports), ports)
+
+# --- 5: built by CodeBuild, deployed by CodePipeline, and only one of them hears of a push
+delivery = delivery_made.Wanted(CLUSTER, "petclinic-rest", "handson-codebuild-cache-store")
+delivery_made.build(expect, delivery)
+delivery_made.pipeline(expect, delivery)
+
+# --- 6
+watching_made.cluster(expect, CLUSTER)
+watching_made.service(expect, CLUSTER, SERVICE, least_tasks=2, error_pattern="ERROR")
+
+# --- 7.1: the service scales
+RESOURCE = {"ServiceNamespace": "ecs", "ResourceId": f"service/{CLUSTER}/{SERVICE}"}
+asked = {"ServiceNamespace": "ecs", "ResourceIds": [RESOURCE["ResourceId"]]}
+found = pages("application-autoscaling", "describe_scalable_targets", "ScalableTargets", **asked)
+target = expect.only("scalable targets", found)
+expect.contains("scalable target", target, {"MinCapacity": 2, "MaxCapacity": 16})
+found = pages("application-autoscaling", "describe_scaling_policies", "ScalingPolicies", **RESOURCE)
+policy = expect.only("policies of the service", found)
+expect.equal("its policy", policy["PolicyName"], "cpu-target-tracking-55percent-policy")
+expect.contains(
+    "what it tracks",
+    policy["TargetTrackingScalingPolicyConfiguration"],
+    {
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+        "TargetValue": 55.0,
+        "ScaleOutCooldown": 150,
+        "ScaleInCooldown": 150,
+    },
+)
+watching_made.tracking(expect, "the service", policy, high=55.0, low=49.5)
+
+# --- 7.2: the instances scale
+expect.equal("default cooldown of the group", scaled["DefaultCooldown"], 150)
+found = pages("autoscaling", "describe_policies", "ScalingPolicies", AutoScalingGroupName=NAME)
+policy = expect.only("policies of the group", found)
+wanted = {"PolicyName": "cpu-55percent-policy", "EstimatedInstanceWarmup": 0, "Enabled": True}
+expect.contains("policy of the group", policy, wanted)
+expect.contains(
+    "what it tracks",
+    policy["TargetTrackingConfiguration"],
+    {"PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"}, "TargetValue": 55.0},
+)
+watching_made.tracking(expect, "the group", policy, high=55.0, low=41.25)
+expect.equal("metrics of the instances each minute", version.get("Monitoring"), {"Enabled": True})
 expect.finish()

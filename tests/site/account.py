@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import re
+
 from site_names import CLUSTER, SERVICE
+
+#: What an alarm of a target tracking policy has at the end of its name.
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def inventory(aws) -> list[str]:
@@ -28,10 +33,28 @@ def inventory(aws) -> list[str]:
     left += [f"profile {p['InstanceProfileName']}" for p in iam.list_instance_profiles()["InstanceProfiles"]]
     left += [f"repository {r['repositoryName']}" for r in aws("ecr").describe_repositories()["repositories"]]
     left += [f"log group {g['logGroupName']}" for g in aws("logs").describe_log_groups()["logGroups"]]
+    left += [f"bucket {b['Name']}" for b in aws("s3").list_buckets()["Buckets"]]
+    left += [f"build project {name}" for name in aws("codebuild").list_projects()["projects"]]
+    left += [f"pipeline {p['name']}" for p in aws("codepipeline").list_pipelines()["pipelines"]]
+    left += [f"connection {c['ConnectionName']}" for c in aws("codeconnections").list_connections()["Connections"]]
+    left += [f"topic {t['TopicArn'].rsplit(':', 1)[-1]}" for t in aws("sns").list_topics()["Topics"]]
+    left += [f"rule {r['Name']}" for r in aws("events").list_rules()["Rules"]]
+    left += [f"alarm {UUID.sub('…', a['AlarmName'])}" for a in aws("cloudwatch").describe_alarms()["MetricAlarms"]]
+    left += [f"dashboard {d['DashboardName']}" for d in aws("cloudwatch").list_dashboards()["DashboardEntries"]]
+    scaling = aws("application-autoscaling")
+    left += [f"scalable target {t['ResourceId']}" for t in scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]]
+    left += [f"policy {p['PolicyName']}" for p in scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]]
+    left += [f"policy {p['PolicyName']}" for p in aws("autoscaling").describe_policies()["ScalingPolicies"]]
     left += [f"cluster {arn.rsplit('/', 1)[-1]}" for arn in ecs.list_clusters()["clusterArns"]]
     for status in ("ACTIVE", "INACTIVE"):
         left += [f"task definition {arn.rsplit('/', 1)[-1]}" for arn in ecs.list_task_definitions(status=status)["taskDefinitionArns"]]
     return sorted(left)
+
+
+def without_ids(things: list[str]) -> list[str]:
+    """Names without what differs from one life to the next: ids, and revisions, which ECS goes on counting."""
+    said = (re.sub(r"^(instance|volume) .*", r"\1", re.sub(r"^(task definition .*):\d+$", r"\1", x)) for x in things)
+    return sorted(said)
 
 
 def load_balancer(aws):

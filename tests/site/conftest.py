@@ -144,6 +144,19 @@ class Site:
             time.sleep(0.01)
         return False
 
+    def read_back(self, script: str) -> str:
+        """Run a program of tests/verify's kind against what is there; it must find nothing that differs."""
+        environment = {
+            **self.environment,
+            **{"AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION},
+            **{"AWS_ACCESS_KEY_ID": "embedded-endpoint", "AWS_SECRET_ACCESS_KEY": "embedded-endpoint-key"},
+            "PYTHONPATH": str(ROOT / "tests/verify"),
+        }
+        command = [sys.executable, str(ROOT / script)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def endpoint(self, *arguments: str) -> str:
         command = [sys.executable, str(ENDPOINT), *arguments, "--state-dir", str(self.state)]
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=90).stdout
@@ -155,6 +168,10 @@ class Site:
 
     def calls(self) -> int:
         return len(self.log)
+
+    def writes(self) -> int:
+        """How many of them write. Cheap: it is asked again and again while a run goes on."""
+        return (self.state / "requests.jsonl").read_bytes().count(b'"mutating":true')
 
     def calls_since(self, start: int) -> dict:
         return json.loads(self.endpoint("calls", "--since", str(start), "--json"))

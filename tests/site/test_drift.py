@@ -13,6 +13,11 @@ CONTAINER = f"{TASK}: containers.petclinic-rest-app"
 TEMPLATE, SCALING = "launch template petclinic-rest-ecs-instances", "auto scaling group petclinic-rest-ecs-instances"
 EXECUTION = "IAM role petclinic-rest-task-execution-role"
 SECRET = "arn:aws:ssm:ap-southeast-1:123456789012:parameter/db"
+PROJECT, PIPELINE = "build project petclinic-rest-build", "pipeline petclinic-rest-codepipeline"
+TARGET, POLICY = f"scalable target of the service {SERVICE}", "scaling policy cpu-55percent-policy"
+ALARMS, DASHBOARD = f"alarms {SERVICE}/", "dashboard petclinic-rest"
+COUNTED_OTHERWISE = ("comparison", "datapoints", "dimensions", "evaluation_periods", "metric", "metrics", "namespace")
+COUNTED_OTHERWISE += ("period", "statistic", "threshold")
 #: Rounds of what to say with --extra-vars, and of which thing it changes what. Within a round no two change the same.
 ROUNDS = (
     (
@@ -22,14 +27,27 @@ ROUNDS = (
         ({"service_health_check_grace_period": 90}, [f"{SVC}: health_check_grace_period"]),
         ({"security_groups_ssh_cidrs": ["203.0.113.7/32"]}, ["security group petclinic-rest-ecs-instance-sg: rules"]),
         ({"instances_type": "t2.large"}, [f"{TEMPLATE}: instance_type"]),
-        ({"instances_count": 3, "instances_max": 4}, [f"{SCALING}: desired", f"{SCALING}: max"]),
+        ({"instances_max": 5}, [f"{SCALING}: max"]),
         ({"task_definition_log_retention_days": 7}, ["log group /ecs/petclinic-rest-task: retention_days"]),
         ({"registry_keep_images": 5}, ["ECR repository petclinic-rest: keep_images"]),
         ({"load_balancer_idle_timeout": 120}, ["load balancer petclinic-rest-alb: idle_timeout"]),
         (
             {"cluster_container_insights": "enabled"},
-            [f"cluster {CLUSTER}: container_insights", *(f"{INSIGHTS}: {o}" for o in ("name", "retention_days", "tags"))],
+            [
+                f"cluster {CLUSTER}: container_insights",
+                *(f"{INSIGHTS}: {o}" for o in ("name", "retention_days", "tags")),
+                # Running tasks are counted now, and before it was healthy ones.
+                *(f"{ALARMS}: alarms.{SERVICE}/short-of-tasks.{o}" for o in COUNTED_OTHERWISE),
+                f"{DASHBOARD}: body.widgets",
+            ],
         ),
+        ({"build_project_timeout": 30}, [f"{PROJECT}: timeout"]),
+        ({"build_project_cache_days": 7}, ["bucket handson-codebuild-cache-store: lifecycle.expire"]),
+        ({"pipeline_deploy_timeout": 20}, [f"{PIPELINE}: stages"]),
+        ({"service_scaling_max": 12}, [f"{TARGET}: max"]),
+        ({"service_scaling_target": 60}, [f"{TARGET}: policies"]),
+        ({"instance_scaling_target": 50}, [f"{POLICY}: target"]),
+        ({"monitoring_error_threshold": 10}, [f"{ALARMS}: alarms.{SERVICE}/errors.{o}" for o in ("description", "threshold")]),
     ),
     (
         ({"task_definition_environment": {"SPRING_PROFILES_ACTIVE": "mysql"}}, [f"{CONTAINER}.environment"]),
@@ -104,15 +122,31 @@ def test_a_deleted_thing_is_repaired_and_nothing_else(site):
         aws("ecr").delete_repository(repositoryName="petclinic-rest", force=True)
         ec2.delete_key_pair(KeyName="petclinic")
 
+    def delete_delivery():
+        """And what builds, deploys, watches and scales."""
+        aws("s3").delete_bucket(Bucket="handson-codebuild-cache-store")
+        aws("codebuild").delete_project(name="petclinic-rest-build")
+        aws("codepipeline").delete_pipeline(name="petclinic-rest-codepipeline")
+        aws("sns").delete_topic(TopicArn="arn:aws:sns:ap-southeast-1:123456789012:petclinic-rest-alarms")
+        aws("cloudwatch").delete_alarms(AlarmNames=[f"{SERVICE}/errors", f"{CLUSTER}/cpu-reservation"])
+        aws("cloudwatch").delete_dashboards(DashboardNames=["petclinic-rest"])
+        aws("application-autoscaling").deregister_scalable_target(
+            ServiceNamespace="ecs", ResourceId=f"service/{CLUSTER}/{SERVICE}", ScalableDimension="ecs:service:DesiredCount"
+        )
+        aws("autoscaling").delete_policy(AutoScalingGroupName="petclinic-rest-ecs-instances", PolicyName="cpu-55percent-policy")
+
     rule, balancer = "listener rule petclinic-rest-alb:80 default", "load balancer petclinic-rest-alb"
     small = ["security group petclinic-rest-ecs-instance-sg", SVC, EXECUTION, "log group /ecs/petclinic-rest-task"]
-    # Each run also shows that the repair before it has settled.
+    delivery = ["bucket handson-codebuild-cache-store", PROJECT, PIPELINE]
+    # Each run also shows that the repair before it has settled. Alarms and dashboard name target group and load balancer
+    # by their ids.
     for delete, things in (
         (delete_small_things, [*small, "ECR repository petclinic-rest", "key pair petclinic"]),
+        (delete_delivery, [*delivery, ALARMS, f"alarms {CLUSTER}/", DASHBOARD, TARGET, POLICY, "topic petclinic-rest-alarms"]),
         (delete_listener, [rule, balancer]),
-        (delete_target_group, [rule, SVC, GROUP]),
-        (delete_load_balancer, [rule, balancer]),
-        (delete_group, [SCALING]),
+        (delete_target_group, [rule, SVC, GROUP, ALARMS, DASHBOARD]),
+        (delete_load_balancer, [rule, balancer, ALARMS, f"alarms {CLUSTER}/", DASHBOARD]),
+        (delete_group, [SCALING, POLICY]),
         # The group refers to its template by id, and the new one has another.
         (lambda: ec2.delete_launch_template(LaunchTemplateName="petclinic-rest-ecs-instances"), [SCALING, TEMPLATE]),
     ):
@@ -124,14 +158,3 @@ def test_a_deleted_thing_is_repaired_and_nothing_else(site):
         x for x in whole if not x.startswith(("instance", "volume"))
     ]
     assert service(aws)["runningCount"] == 2
-
-
-def test_a_count_that_a_scaler_set_is_kept(site):
-    keep = ("-e", '{"service_desired_count": "keep", "instances_count": "keep", "instances_max": 4}')
-    site.play("site.yml", "-e", "instances_max=4")
-    site.aws("ecs").update_service(cluster=CLUSTER, service=SERVICE, desiredCount=4)
-    name = "petclinic-rest-ecs-instances"
-    site.aws("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=3)
-    assert site.play("site.yml", *keep, "--check").changed == 0
-    assert site.play("site.yml", *keep).changed == 0
-    assert service(site.aws)["desiredCount"] == 4

@@ -19,6 +19,16 @@ WRONG = {
     "network_vpc_id": "vpc-0123456789abcdef0",
     "network_subnet_ids": ["subnet-0123456789abcdef0"],
     "instances_type": "t9.enormous",
+    "build_project_branch": "a branch",
+    "build_project_cache_bucket": "Not_A_Bucket",
+    "build_project_timeout": 1,
+    "pipeline_deploy_timeout": 90,
+    "service_task_definition": "latest",
+    "service_scaling_max": 1,
+    "service_scaling_target": 0,
+    "instance_scaling_target": 0,
+    "monitoring_error_threshold": 200,
+    "monitoring_topic_name": "not a topic",
 }
 
 
@@ -68,6 +78,11 @@ def foreign(aws):
         "ECR repository": lambda: aws("ecr").create_repository(repositoryName="petclinic-rest"),
         "log group": lambda: aws("logs").create_log_group(logGroupName="/ecs/petclinic-rest-task"),
         "IAM role": lambda: iam.create_role(RoleName="petclinic-rest-ecs-instance-role", AssumeRolePolicyDocument=trust),
+        "bucket": lambda: aws("s3").create_bucket(
+            Bucket="handson-codebuild-cache-store",
+            CreateBucketConfiguration={"LocationConstraint": "ap-southeast-1"},
+        ),
+        "topic": lambda: aws("sns").create_topic(Name="petclinic-rest-alarms"),
         "task definition": lambda: aws("ecs").register_task_definition(family="petclinic-rest-task", containerDefinitions=container),
     }
 
@@ -79,9 +94,10 @@ def foreign(aws):
         ("security group", "ECR repository"),
         ("key pair", "log group"),
         ("load balancer", "task definition"),
-        ("cluster",),
+        ("cluster", "bucket"),
         ("IAM role",),
         ("target group",),
+        ("topic",),
     ],
     ids=" and ".join,
 )

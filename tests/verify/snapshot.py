@@ -5,9 +5,12 @@
 Ids and times of making are in it on purpose: a thing that was made anew under its old name is a difference.
 """
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 Things = dict[str, Any]
 #: What a thing shows of others, or of the time that passes.
@@ -21,7 +24,7 @@ PASSING = {
 def snapshot(aws: Callable[[str], Any]) -> Things:
     """Return {thing, such as "service api": what AWS says of it}; `aws` gives the client of a service."""
     things: Things = {}
-    for look in (_ec2, _balancing, _ecs, _iam, _rest):
+    for look in (_ec2, _balancing, _ecs, _iam, _delivery, _watching, _rest):
         look(aws, things)
     # As it is read back from a file: times become text.
     return json.loads(json.dumps(things, default=str, sort_keys=True))
@@ -125,6 +128,45 @@ def _iam(aws: Callable[[str], Any], things: Things) -> None:
         things[f"role {name}"] = {**_kept(role), "attached": attached, "inline": inline}
     for profile in _all(iam, "list_instance_profiles", "InstanceProfiles"):
         things[f"instance profile {profile['InstanceProfileName']}"] = _kept(profile)
+
+
+def _delivery(aws: Callable[[str], Any], things: Things) -> None:
+    s3 = aws("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        name, seen = bucket["Name"], {"objects": s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])}
+        for what in ("policy", "tagging", "encryption", "lifecycle_configuration"):
+            with contextlib.suppress(ClientError):  # it has none
+                seen[what] = _kept(getattr(s3, f"get_bucket_{what}")(Bucket=name))
+        things[f"bucket {name}"] = {**_kept(bucket), **seen}
+    projects = _all(aws("codebuild"), "list_projects", "projects")
+    for project in aws("codebuild").batch_get_projects(names=projects)["projects"] if projects else []:
+        things[f"build project {project['name']}"] = _kept(project)
+    for pipeline in _all(aws("codepipeline"), "list_pipelines", "pipelines"):
+        made = aws("codepipeline").get_pipeline(name=pipeline["name"])["pipeline"]
+        things[f"pipeline {pipeline['name']}"] = {**made, "updated": pipeline["updated"]}
+    for connection in _all(aws("codeconnections"), "list_connections", "Connections"):
+        things[f"connection {connection['ConnectionName']}"] = connection
+
+
+def _watching(aws: Callable[[str], Any], things: Things) -> None:
+    sns, events, cloudwatch, scaling = aws("sns"), aws("events"), aws("cloudwatch"), aws("application-autoscaling")
+    for topic in _all(sns, "list_topics", "Topics"):
+        seen = {"subscriptions": _kept(_all(sns, "list_subscriptions_by_topic", "Subscriptions", **topic))}
+        things[f"topic {topic['TopicArn']}"] = {**_kept(sns.get_topic_attributes(**topic)), **seen}
+    for rule in _all(events, "list_rules", "Rules"):
+        targets = _all(events, "list_targets_by_rule", "Targets", Rule=rule["Name"])
+        things[f"rule {rule['Name']}"] = {**_kept(rule), "targets": _kept(targets)}
+    things.update({f"alarm {a['AlarmName']}": _kept(a) for a in _all(cloudwatch, "describe_alarms", "MetricAlarms")})
+    for dashboard in _all(cloudwatch, "list_dashboards", "DashboardEntries"):
+        things[f"dashboard {dashboard['DashboardName']}"] = _kept(dashboard)
+    for operation, key, name in (
+        ("describe_scalable_targets", "ScalableTargets", "ResourceId"),
+        ("describe_scaling_policies", "ScalingPolicies", "PolicyARN"),
+    ):
+        found = _all(scaling, operation, key, ServiceNamespace="ecs")
+        things.update({f"{key} {x[name]}": _kept(x) for x in found})
+    for policy in _all(aws("autoscaling"), "describe_policies", "ScalingPolicies"):
+        things[f"policy {policy['PolicyARN']}"] = _kept(policy)
 
 
 def _rest(aws: Callable[[str], Any], things: Things) -> None:

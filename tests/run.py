@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,6 +130,8 @@ def not_run(wanted: list[str]) -> list[str]:
     found = ["a real AWS account: everything above ran on the embedded endpoint"]
     if machine.why_not() and {"containers", "molecule"} & set(wanted):
         found.append(f"tests/containers/live and the scenario `containers`, with real containers: {machine.why_not()}")
+    if not shutil.which("ab"):
+        found.append("the tests that send load: there is no ab (Debian's apache2-utils)")
     left_out = [part for part in PARTS if part not in wanted]
     if left_out:
         found.append(f"the parts that were not asked for: {', '.join(left_out)}")

@@ -8,16 +8,15 @@ from account import inventory, without_ids
 from site_names import EVERYTHING
 
 CONFIRM = ("-e", "teardown_confirm=true")
-#: In an order that AWS accepts; what is torn down goes the other way.
-STAGES = ["network", "load_balancer", "cluster", "image", "task", "build", "service", "pipeline", "scaling", "monitoring"]
-#: Half-built states: how far the cluster came, and how far the service.
-HALVES = [
+#: In an order that AWS accepts; what is torn down goes the other way. In one line what has nothing to do with each other.
+STAGES = [
     ("network", "image"),
-    ("network", "load_balancer", "image", "task"),
-    ("network", "load_balancer", "cluster", "image", "task", "build"),
-    ("image", "task", "build"),
-    (*STAGES[:7], "scaling"),
-    (*STAGES[:7], "pipeline", "monitoring"),
+    ("load_balancer", "task"),
+    ("cluster", "build"),
+    ("service",),
+    ("pipeline",),
+    ("scaling",),
+    ("monitoring",),
 ]
 
 
@@ -46,25 +45,37 @@ def test_killed_anywhere_it_goes_on(site):
     assert inventory(site.aws) == []
 
 
-@pytest.mark.parametrize("stages", HALVES, ids=" ".join)
-def test_teardown_from_a_half_built_state(site, stages):
-    """In one go: these stages, teardown, and teardown of what is gone."""
-    run = site.play(*[f"playbooks/{stage}.yml" for stage in stages], "teardown.yml", "teardown.yml", *CONFIRM)
-    *made, down, again = run.passes
-    assert len(made) == len(stages) and all(made) and down and not again, run.passes
+@pytest.mark.parametrize("writes", [6, 20, 34, 48, 62])
+def test_teardown_from_wherever_it_was_killed(site, writes):
+    """And in the same go once more, of what is gone."""
+    start = site.writes()
+    assert site.kill(lambda: site.writes() >= start + writes, "site.yml"), "it was done before that"
+    down, again = site.play("teardown.yml", "teardown.yml", *CONFIRM).passes
+    assert down and not again
     assert inventory(site.aws) == []
+
+
+def test_teardown_of_what_never_had_a_cluster(site):
+    *made, down, again = site.play(*of("", "image", "task", "build"), "teardown.yml", "teardown.yml", *CONFIRM).passes
+    assert all(made) and down and not again
+    assert inventory(site.aws) == []
+
+
+def of(what, *stages):
+    return [f"playbooks/{what}{stage}.yml" for stage in stages]
 
 
 def test_each_stage_has_its_own_teardown(site):
     """Each stage by itself, twice; then each stage's teardown by itself, twice."""
     before = [inventory(site.aws)]
-    for stage in STAGES:
-        first, second = site.play(*[f"playbooks/{stage}.yml"] * 2).passes
-        assert first and not second, stage
+    for stages in STAGES:
+        passes = site.play(*of("", *stages), *of("", *stages)).passes
+        assert all(passes[: len(stages)]) and not any(passes[len(stages) :]), stages
         before.append(inventory(site.aws))
-    for stage in reversed(STAGES):
+    assert without_ids(before[-1]) == EVERYTHING
+    for stages in reversed(STAGES):
         before.pop()
-        first, second = site.play(*[f"playbooks/teardown_{stage}.yml"] * 2, *CONFIRM).passes
-        assert first and not second, stage
-        assert without_ids(inventory(site.aws)) == without_ids(before[-1]), stage
+        passes = site.play(*of("teardown_", *stages), *of("teardown_", *stages), *CONFIRM).passes
+        assert all(passes[: len(stages)]) and not any(passes[len(stages) :]), stages
+        assert without_ids(inventory(site.aws)) == without_ids(before[-1]), stages
     assert inventory(site.aws) == []

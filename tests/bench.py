@@ -36,7 +36,7 @@ STEPS = [
 ]
 SUBJECTS = {"petclinic": ["--limit", "petclinic*"], "site": []}
 #: As in tests/site/test_site.py.
-CALLS = 120
+CALLS = 130
 COLUMNS = ["seconds", "cpu", "MiB", "calls", "mutating", "tasks", "processes"]
 
 

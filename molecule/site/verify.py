@@ -3,7 +3,7 @@
 """Every name and number of the petclinic tutorial, sections 4.1 to 7.2, as written there and as they are at its end.
 
 Of the account only what this tutorial makes: monolith.py looks at the other one, and that there is no more than both.
-What needs a running container (`GET /actuator/health`, the text of `/test/update`), a build or load can't be asked here.
+What needs a running container (`GET /actuator/health`, the text of `/test/update`), a build or load can't be asked.
 """
 
 import base64
@@ -125,7 +125,7 @@ expect.contains("volume", volume, {"Encrypted": True, "VolumeSize": 30, "VolumeT
 script = base64.b64decode(version["UserData"]).decode()
 expect.holds("the instances' cluster", f"ECS_CLUSTER={CLUSTER}" in script.splitlines(), script)
 
-# --- 4.6: task definition, and 7.1: without the size of the task's memory, 1024 until then, so that four fit an instance
+# --- 4.6: task definition; from 7.1 on without the task's memory, 1024 until then, so that four fit an instance
 family = "petclinic-rest-task"
 revisions = pages("ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family)
 task = ecs.describe_task_definition(taskDefinition=expect.only("task definitions", revisions))["taskDefinition"]

@@ -8,7 +8,7 @@ from account import inventory, service
 from site_names import CLUSTER, SERVICE
 
 #: How often a run that has nothing to do may ask.
-CALLS = 120
+CALLS = 130
 
 
 def test_from_empty_to_the_tutorial_and_back(site):

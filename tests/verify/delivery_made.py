@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the handson.ecs contributors
-"""What builds and deploys a service (tutorial section 5), whatever its names: buckets, build project, pipeline, roles."""
+"""What builds and deploys a service (tutorial section 5), whatever its names: buckets, project, pipeline, roles."""
 
 import json
 import urllib.parse

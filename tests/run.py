@@ -69,32 +69,34 @@ def run(title: str, command: list[object], environment: dict[str, str]) -> tuple
     return process.returncode, "".join(lines)
 
 
-def lint() -> tuple[int, int]:
-    """Return (passed, failed) of the linters."""
-    codes = [run(title, command, clean_environment())[0] for title, command in LINTS]
-    return codes.count(0), len(codes) - codes.count(0)
+def lint() -> tuple[int, list[str]]:
+    """Return how many linters passed, and those that did not."""
+    failed = [title for title, command in LINTS if run(title, command, clean_environment())[0]]
+    return len(LINTS) - len(failed), failed
 
 
-def unit() -> tuple[int, int]:
-    """Return (passed, failed) of pytest's tests that take no engine."""
-    return pytest("pytest", "-n", "2", "--dist", "worksteal", "--durations=5", f"--ignore={LIVE}")
+def unit() -> tuple[int, list[str]]:
+    """Run pytest's tests that take no engine."""
+    return pytest("pytest", "-n", "2", "--dist", "worksteal", "--durations=25", f"--ignore={LIVE}")
 
 
-def containers() -> tuple[int, int]:
-    """Return (passed, failed) of the tests with real containers: one after the other, on one site."""
-    return (0, 0) if machine.why_not() else pytest("containers", "--durations=5", LIVE)
+def containers() -> tuple[int, list[str]]:
+    """Run the tests with real containers: one after the other, on one site."""
+    return (0, []) if machine.why_not() else pytest("containers", "--durations=5", LIVE)
 
 
-def pytest(title: str, *arguments: str) -> tuple[int, int]:
-    """Run pytest; return (passed, failed)."""
+def pytest(title: str, *arguments: str) -> tuple[int, list[str]]:
+    """Run pytest; return how many tests passed, and a line for each that did not."""
     code, text = run(title, [BIN / "pytest", "-q", *arguments], clean_environment())
-    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", text.splitlines()[-1] if text else "")}
-    failed = counts.get("failed", 0) + counts.get("error", 0)
-    return counts.get("passed", 0), failed or int(code != 0)
+    passed = re.search(r"(\d+) passed", text.splitlines()[-1] if text else "")
+    failed = re.findall(r"^(?:FAILED|ERROR) .*", text, re.MULTILINE)
+    if code and not failed:
+        failed = [f"{title}: exit code {code}"]
+    return int(passed.group(1)) if passed else 0, failed
 
 
-def molecule() -> tuple[int, int]:
-    """Return (passed, failed) of the Molecule scenarios. They share one endpoint, but for the one with containers."""
+def molecule() -> tuple[int, list[str]]:
+    """Run the Molecule scenarios. They share one endpoint, but for the one with containers."""
     scenarios = len(list(ROOT.glob("molecule/*/molecule.yml")))
     left_out = ["--exclude", "containers"] if machine.why_not() else []
     scenarios -= len(left_out) // 2
@@ -115,11 +117,19 @@ def molecule() -> tuple[int, int]:
             "MOLECULE_EPHEMERAL_DIRECTORY": f"{state}/molecule",
         }
         try:
-            code, _ = run("molecule", [BIN / "molecule", "test", "--all", *left_out], environment)
+            code, text = run("molecule", [BIN / "molecule", "test", "--all", *left_out], environment)
         finally:
             # After a failed clean-up Molecule leaves the shared endpoint running.
             subprocess.run([*ENDPOINT, "stop", "--state-dir", f"{state}/.handson/molecule"], env=environment, check=False)
-    return (scenarios, 0) if code == 0 else (0, scenarios)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    # Of the table at its end. It stops at the first scenario that fails, so those after it are in no line of it.
+    # `default` is there twice: it makes and ends the endpoint that the others share.
+    rows = re.findall(r"^(\w+) +: actions=\d+ .* failed=(\d+)", plain, re.MULTILINE)
+    done = {name for name, _ in rows}
+    failed = [f"molecule {name}" for name in sorted({name for name, count in rows if count != "0"})]
+    if code and not failed:
+        failed = [f"molecule: exit code {code}"]
+    return (scenarios if code == 0 else max(0, len(done) - len(failed))), failed
 
 
 PARTS = {"lint": lint, "pytest": unit, "containers": containers, "molecule": molecule}
@@ -143,13 +153,21 @@ def main() -> int:
     unknown = [w for w in wanted if w not in PARTS]
     if unknown:
         sys.exit(f"{unknown[0]!r} is none of {', '.join(PARTS)}.")
-    counts = [PARTS[w]() for w in wanted]
-    passed, failed = (sum(c[i] for c in counts) for i in (0, 1))
+    passed, failed = 0, []
+    for part in wanted:
+        good, bad = PARTS[part]()
+        passed += good
+        failed += bad
     print("\nNot run here:")
     for what in not_run(wanted):
         print(f"- {what}")
-    print(f"\n{passed} passed, {failed} failed")
-    return int(failed > 0)
+    # Here again, since who reads only the end of a long log must find the cause there.
+    if failed:
+        print("\nFailed:")
+    for line in failed:
+        print(f"- {line}")
+    print(f"\n{passed} passed, {len(failed)} failed")
+    return int(bool(failed))
 
 
 def interrupt(*_: object) -> None:

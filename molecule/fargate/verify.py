@@ -12,7 +12,9 @@ cluster = expect.only("clusters", client("ecs").describe_clusters(clusters=["pet
 expect.contains("cluster", cluster, {"status": "ACTIVE", "registeredContainerInstancesCount": 0})
 group = expect.only("auto scaling groups", pages("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups"))
 expect.contains("auto scaling group", group, {"MinSize": 0, "DesiredCapacity": 0, "Instances": []})
-expect.equal("instances", pages("ec2", "describe_instances", "Reservations"), [])
+# Those of a scenario before this one are shown for a while after they are terminated.
+alive = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped", "shutting-down"]}]
+expect.equal("instances", pages("ec2", "describe_instances", "Reservations", Filters=alive), [])
 
 definition = client("ecs").describe_task_definition(taskDefinition="petclinic-rest-task")["taskDefinition"]
 expect.contains(

@@ -16,6 +16,8 @@ CONTAINERS = $(BIN)/python roles/local_endpoint/files/container_endpoint
 ifeq ($(firstword $(INVENTORY)),inventories/local)
 unexport AWS_PROFILE AWS_DEFAULT_PROFILE
 endif
+# Inventories and roles/naming find the state folder by it, and `make -C` leaves it as the caller's shell had it.
+export PWD := $(CURDIR)
 # Works where a venv was made with another layout of the shell's environment, too.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -81,19 +83,21 @@ clean: ## stop the endpoint, remove what was installed and made here (not the ke
 	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .handson/endpoint.log .handson/requests.jsonl
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/bin/python:
+# A stamp, since a venv that was cut short has its python before its pip.
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Say which: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
 
 # A stamp is newer than its requirements only after pip ended well, so a cut-short install is made good.
-$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+$(VENV)/.run: requirements.txt | $(VENV)/.made
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.report: requirements-report.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/.report: requirements-report.txt requirements.txt | $(VENV)/.made
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-report.txt
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.dev: requirements-dev.txt requirements-report.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/.dev: requirements-dev.txt requirements-report.txt requirements.txt | $(VENV)/.made
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.run $(VENV)/.report

@@ -64,6 +64,8 @@ def _as_lists(document: Mapping[str, Any]) -> Any:
     statements = []
     for s in document.get("Statement") or []:
         principal = s.get("Principal")
+        if principal == "*":
+            principal = {"AWS": "*"}  # the same (IAM user guide, "All principals"); SNS may give back either
         if isinstance(principal, Mapping):
             principal = {k: [v] if isinstance(v, str) else sorted(v) for k, v in principal.items()}
         statements.append({**s, "Principal": principal})

@@ -165,6 +165,8 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     ignore_missing,
 )
 
+#: What ECS says for some seconds of its service-linked role in an account that has just got it.
+NOT_YET = ("Unable to assume the service linked role",)
 #: What DeleteCluster says while what it contains is still on its way out.
 NOT_YET_EMPTY = (
     "ClusterContainsTasksException",
@@ -194,14 +196,17 @@ class Cluster(Resource):
         return self.given("name", "container_insights")
 
     def create(self, desired):
-        self.client("ecs").create_cluster(
-            clusterName=self.name,
-            settings=self._settings(desired),
-            tags=dict_to_tags(desired.get("tags") or {}, "key", "value"),
+        self.retry_on(
+            NOT_YET,
+            lambda: self.client("ecs").create_cluster(
+                clusterName=self.name,
+                settings=self._settings(desired),
+                tags=dict_to_tags(desired.get("tags") or {}, "key", "value"),
+            ),
         )
         # A name that is taken is no error to ECS, which answers with the cluster as it is: somebody may have made it
         # since we looked, or we ourselves in a first try whose answer was lost.
-        current = self.get()
+        current = self._read_back()
         self._refuse_foreign(current)
         changes = drift(current, desired)[1]
         if changes:

@@ -347,3 +347,24 @@ def test_capacity_providers_are_taken_off_before_the_cluster_goes(aws, read):
     emptied = dict(calls)["PutClusterCapacityProviders"]
     assert emptied["capacityProviders"] == emptied["defaultCapacityProviderStrategy"] == []
     assert read() is None
+
+
+def test_a_new_cluster_that_shows_late_and_a_role_that_came_late(read, monkeypatch):
+    """After the last one was deleted DescribeClusters may go on with that for a moment; nobody has waited for the role."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    asked, tries = [], []
+
+    def late(real, _parameters):
+        asked.append(1)
+        return {"clusters": [], "failures": []} if len(asked) < 4 else real()
+
+    def unassumable(real, _parameters):
+        tries.append(1)
+        if len(tries) == 1:
+            raise error("InvalidParameterException", "Unable to assume the service linked role. Please verify it exists.")
+        return real()
+
+    with recorded(DescribeClusters=late, CreateCluster=unassumable) as calls:
+        assert run("ecs_cluster", **OPTIONS)["changed"]
+    assert operations(calls).count("CreateCluster") == 2 and "UpdateCluster" not in operations(calls)
+    assert read()["status"] == "ACTIVE" and not run("ecs_cluster", **OPTIONS)["changed"]

@@ -39,6 +39,12 @@ def test_from_empty_to_the_tutorial_and_back(site):
         assert run.changed == 0, run.changes
     assert site.calls_since(start)["mutating"] == 0 and what_they_set(site) == theirs
 
+    start = site.calls()
+    for arguments in (["--check"], []):
+        alone = site.play("teardown.yml", *arguments, "--limit", CLUSTER, "-e", "teardown_confirm=true", fails=not arguments)
+        assert f"still has the services {SERVICE}" in alone.text
+    assert site.calls_since(start)["mutating"] == 0, "a cluster with services lost something"
+
     teardown_in_check = site.play("teardown.yml", "--check", "-e", "teardown_confirm=true")
     before = inventory(site.aws)
     assert teardown_in_check.changed and before, "check mode tore down"

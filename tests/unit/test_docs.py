@@ -127,6 +127,13 @@ def test_every_module_is_in_the_list_of_modules():
     assert sorted(listed) == MODULES
 
 
+def test_modules_that_show_what_they_do_are_listed():
+    plugins = (ROOT / "plugins/action").glob("*.py")
+    live = sorted(p.stem for p in plugins if "LiveAction" in p.read_text(encoding="utf-8"))
+    said = text("docs/modules.md").rsplit("\n\n", 1)[-1].split(" have an action plugin")[0]
+    assert re.findall(r"`(\w+)`", said) == live
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_roles_are_described(role):
     info = yaml.safe_load(text(f"roles/{role}/meta/main.yml"))["galaxy_info"]

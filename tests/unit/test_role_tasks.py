@@ -26,6 +26,13 @@ def test_what_services_stand_on_refuses_to_go_before_them(role):
     assert first["when"] == "not ansible_check_mode"
 
 
+def test_nothing_of_a_cluster_goes_before_its_services():
+    first = yaml.safe_load((ROLES.parent / "playbooks/tasks/cluster_absent.yml").read_text(encoding="utf-8"))[0]
+    assert first["ansible.builtin.import_role"] == {"name": "handson.ecs.cluster", "tasks_from": "refuse"}
+    (refuse,) = tasks("cluster", "refuse.yml")
+    assert refuse["handson.ecs.ecs_cluster"]["only_refuse"] is True
+
+
 def test_a_stack_goes_after_its_cluster_was_emptied():
     first, then = tasks("cluster_stack", "absent.yml")
     assert first["handson.ecs.ecs_cluster"] == {

@@ -11,7 +11,7 @@ from typing import Iterator
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host
 
 #: The file that a user copies and fills in.
-SETTINGS = "inventories/aws/group_vars/all.yml"
+SETTINGS = "group_vars/all.yml of your inventory"
 
 _PARTITION = r"arn:aws(-[a-z]+)*"
 ROLE_ARN = re.compile(_PARTITION + r":iam::\d{12}:role/[\w+=,.@/-]+")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import os
+import subprocess
 import threading
 import time
 
@@ -57,6 +58,17 @@ def test_lines_are_shown_while_the_module_runs(shown, act):
     assert shown == ["    host | first", "    host | 마지막"]  # the last line isn't lost
     assert seen["name"] == "s" and not os.path.exists(seen["progress_file"])
     assert ARGUMENTS == {"name": "s"}
+
+
+def test_files_of_runs_that_were_killed_are_deleted(shown, act, monkeypatch, tmp_path):
+    monkeypatch.setattr(live.tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    dead, alive, other = (tmp_path / f"handson-progress-{x}" for x in (f"{gone.pid}-a", f"{os.getpid()}-b", "x-c"))
+    for file in (dead, alive, other):
+        file.touch()
+    act(lambda arguments: {"changed": False})
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other])
 
 
 def test_nothing_is_left_behind_when_the_module_raises(shown, act):

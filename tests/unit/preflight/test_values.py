@@ -102,7 +102,7 @@ def test_a_derived_name_points_to_its_prefix():
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
-        ("aws_account_id", "", "inventories/aws/group_vars/all.yml"),
+        ("aws_account_id", "", "group_vars/all.yml of your inventory"),
         ("aws_account_id", "12345", "has 5"),
         ("aws_account_id", 12345678901, "without quotes"),
         ("aws_account_id", "12345678901x", "12 digits"),

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -47,11 +48,11 @@ COMMON = {
     "cluster_name": CLUSTER,
     "image_tag": "v1",
     "task_definition_container_port": 3000,
-    "target_group_health_check_interval": 2,
-    "target_group_health_check_timeout": 1,
+    "target_group_health_check_interval": 3,
+    "target_group_health_check_timeout": 2,
     "target_group_deregistration_delay": 5,
-    # Enough for these programs; a version that never gets healthy is found out sooner.
-    "service_health_check_grace_period": 5,
+    # Enough for these programs on a machine that does other things, too; a version that never gets healthy is found out sooner.
+    "service_health_check_grace_period": 10,
     "service_wait_interval": 0.2,
     "service_wait_timeout": 120,
     "verify_timeout": 30,
@@ -61,8 +62,9 @@ COMMON = {
 class Run:
     """What ansible-playbook came to."""
 
-    def __init__(self, process: subprocess.CompletedProcess, seconds: float):
-        self.code, self.text, self.seconds = process.returncode, process.stdout, seconds
+    def __init__(self, code: int, said: list[tuple[float, str]], seconds: float):
+        self.code, self.said, self.seconds = code, said, seconds  # said: (seconds since 1970, line)
+        self.text = "".join(line for _at, line in said)
         recap = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+).* failed=(\d+)", self.text, re.MULTILINE)
         self.changed = sum(int(changed) for _host, changed, _failed in recap)
         self.failed = sorted(host for host, _changed, failed in recap if int(failed))
@@ -103,7 +105,7 @@ class Product:
     def play(self, *arguments: str, fails: bool = False, **variables: object) -> Run:
         """Run playbooks, one after the other; unless `fails`, they must end well."""
         begun = time.monotonic()
-        process = subprocess.run(
+        with subprocess.Popen(
             ["ansible-playbook", *self.inventories, *arguments, "-e", json.dumps(variables)],
             cwd=ROOT,
             env=self.environment,
@@ -111,9 +113,17 @@ class Product:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
-        )
-        run = Run(process, time.monotonic() - begun)
+        ) as process:
+            too_long = threading.Timer(240, process.kill)
+            too_long.start()
+            try:
+                said = [(time.time(), line) for line in process.stdout]
+            except BaseException:  # an interrupted test leaves nothing running
+                process.kill()
+                raise
+            finally:
+                too_long.cancel()
+        run = Run(process.returncode, said, time.monotonic() - begun)
         assert (run.code != 0) == fails, f"{run.text[-8000:]}\n{self.log()}\n{machine.docker('ps', '--all').stdout}"
         return run
 

@@ -4,11 +4,14 @@
 
 import http.client
 import json
+import os
+import socket
+import sys
 import threading
 from types import SimpleNamespace
 
 import pytest
-from container_endpoint import balancer, health
+from container_endpoint import balancer, health, ports
 from containers import machine
 from containers.load import get
 from containers.programs import Target, group
@@ -134,8 +137,7 @@ def test_a_connection_is_kept(ask):
     for path in ("/web", "/else", "/dead", "/web"):
         connection.request("GET", path)
         assert connection.getresponse().read()
-        socket = connection.sock
-        assert socket is not None
+        assert connection.sock is not None
     connection.close()
 
 
@@ -144,6 +146,26 @@ def test_a_taken_port_is_refused_with_its_holder(targets):
     with pytest.raises(balancer.ELBClientError) as refused:
         balancer._refuse_taken(backend, targets[0].address[1])
     assert str(targets[0].address[1]) in str(refused.value) and "load_balancer_listener_port" in str(refused.value)
+
+
+def test_which_ports_a_listener_could_not_have(request, monkeypatch):
+    holder = socket.create_server(("127.0.0.1", 0))
+    request.addfinalizer(holder.close)
+    held, (free,) = holder.getsockname()[1], machine.free_ports(1)
+    answers = []
+    page = ports.StatusPage(None, "/state", 5011)
+
+    def taken(query):
+        environ = {"PATH_INFO": "/handson/status", "QUERY_STRING": query}
+        return json.loads(b"".join(page(environ, lambda status, headers: answers.append(status))))
+
+    asked = f"listener_port={held}&listener_port={free}"
+    found = taken(asked)
+    assert [each["port"] for each in found["taken_ports"]] == [held] and found["state_dir"] == "/state"
+    assert found["taken_ports"][0]["holder"].startswith(f"process {os.getpid()} (")
+    assert "taken_ports" not in taken("") and set(answers) == {"200 OK"}
+    monkeypatch.setitem(balancer._servers, held, (None, "ours"))
+    assert taken(asked)["taken_ports"] == []
 
 
 def test_ports_follow_the_listeners(targets):

@@ -8,7 +8,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from container_endpoint import registry
+from container_endpoint import registry, repositories
 
 LAYER = b"a layer"
 DIGEST = f"sha256:{hashlib.sha256(LAYER).hexdigest()}"
@@ -146,3 +146,15 @@ def test_signed_calls_and_other_paths_are_passed_on():
 def test_which_images_are_ours(monkeypatch, image, ours):
     monkeypatch.setenv("MOTO_PORT", "5011")
     assert registry.is_ours(image) is ours
+
+
+def test_a_repository_is_noted_as_soon_as_it_is_there(monkeypatch, tmp_path):
+    """Not only when something is pushed: a run that is cut before leaves an image with its tag."""
+    monkeypatch.setattr(registry, "_notes", tmp_path)
+    monkeypatch.setenv("MOTO_PORT", "5011")
+    backend = registry.ECRBackend("ap-southeast-1", "123456789012")
+    backend.create_repository("shop", None, {}, None, "MUTABLE", [])
+    with pytest.raises(Exception, match="already exists"):
+        backend.create_repository("shop", None, {}, None, "MUTABLE", [])
+    backend.create_repository("team/app", None, {}, None, "MUTABLE", [])
+    assert repositories.noted(tmp_path) == {"127.0.0.1:5011/shop", "127.0.0.1:5011/team/app"}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import docker.errors
 import pytest
-from container_endpoint import engine, health, registry, tasks
+from container_endpoint import balancer, engine, health, registry, tasks
 
 ARN = "arn:aws:ecs:ap-southeast-1:123456789012:task/shop/0123456789abcdef0123456789abcdef"
 
@@ -19,8 +19,8 @@ class Engine:
     def __init__(self):
         self.client, self.ended = SimpleNamespace(images=Images()), []
 
-    def exit_code(self, _container_id):
-        return 3
+    def exit_of(self, container_id):
+        return (137, engine.OUT_OF_MEMORY) if container_id == "big" else (3, None)
 
     def end(self, container_id, seconds, then):
         then()
@@ -174,7 +174,17 @@ def listed(container_id, state, arn=ARN, name="app"):
 def test_which_ended_by_themselves():
     tasks._ending.add("being-ended")
     containers = [listed("a", "exited"), listed("b", "running", name="log"), listed("being-ended", "exited", name="x")]
-    assert tasks.ended(containers) == {ARN: {"app": 3}}
+    containers.append(listed("big", "exited", name="big"))
+    assert tasks.ended(containers) == {ARN: {"app": (3, None), "big": (137, engine.OUT_OF_MEMORY)}}
+
+
+@pytest.mark.parametrize(("count", "is_busy"), [(0, False), (1, True), (-1, False)])
+def test_which_task_still_answers_somebody(monkeypatch, count, is_busy):
+    it, run = task({"name": "app"}), tasks.Run()
+    run.addresses, health.addresses["i-1", 1] = [("i-1", 1)], ("127.0.0.1", 49153)
+    tasks.runs[ARN] = run
+    monkeypatch.setitem(balancer.open_requests, ("127.0.0.1", 49153), count)
+    assert tasks.busy(it) is is_busy
 
 
 def test_what_is_ended(found, monkeypatch):

@@ -27,11 +27,11 @@ def play(tmp_path):
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
 
-    def run(*arguments):
+    def run(*arguments, **more):
         done = subprocess.run(
             ["ansible-playbook", *arguments, "-e", "service_wait_interval=0.1"],
             cwd=machine.ROOT,
-            env=environment,
+            env=environment | more,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -59,3 +59,11 @@ def test_make_site_needs_none(play):
     code, text = play(*LOCAL, "site.yml", "--limit", "petclinic-*")
     assert code == 0, text[-4000:]
     assert "What exists now" in text and "No Docker engine answers" not in text
+
+
+@pytest.mark.parametrize("spelled", ["HTTP_PROXY", "http_proxy"])
+def test_a_proxy_that_the_shell_names_does_not_get_the_calls_to_this_machine(play, spelled):
+    (nobody,) = machine.free_ports(1)
+    none = {"no_proxy": "", "NO_PROXY": "intranet.example.com"}
+    code, text = play(*LOCAL, "playbooks/preflight.yml", **{spelled: f"http://127.0.0.1:{nobody}"}, **none)
+    assert code == 0, text[-4000:]

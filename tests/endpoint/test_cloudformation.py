@@ -146,6 +146,7 @@ def test_instances_register_and_have_the_stacks_tags(aws, stack):
     group = aws.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]
     assert (group["MinSize"], group["DesiredCapacity"], group["MaxSize"]) == (1, 2, 3)
     assert tags(group["Tags"]) == own(stack, "Instances", "demo-ecs-instances")
+    assert {each["Metric"] for each in group["EnabledMetrics"]} >= {"GroupDesiredCapacity", "GroupInServiceInstances"}
     assert all(each["PropagateAtLaunch"] for each in group["Tags"])
     assert group["LaunchTemplate"]["Version"] == "1"
     arns = aws.ecs.list_container_instances(cluster="demo")["containerInstanceArns"]

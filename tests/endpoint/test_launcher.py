@@ -116,6 +116,19 @@ def test_env_prints_only_shell_lines(shared, tmp_path):
     assert silent.returncode == 0 and silent.stderr.startswith("# ") and "AWS_ENDPOINT_URL" in silent.stdout
 
 
+def test_env_leads_past_a_proxy(shared):
+    def printed(**environment):
+        lines = shared("env", **{"no_proxy": "", "NO_PROXY": "", "HTTP_PROXY": "http://127.0.0.1:9", **environment}).stdout
+        found = {line.split("=", 1)[1] for line in lines.splitlines() if line.lower().startswith("export no_proxy=")}
+        assert len(found) == 1 and "export NO_PROXY=" in lines and "export no_proxy=" in lines
+        return found.pop()
+
+    assert printed() == "127.0.0.1,localhost"
+    assert printed(NO_PROXY=".example.com") == printed(no_proxy=".example.com") == ".example.com,127.0.0.1,localhost"
+    assert printed(NO_PROXY=".example.com,127.0.0.1,localhost") == ".example.com,127.0.0.1,localhost"
+    assert printed(no_proxy="*") == "'*'"
+
+
 def test_request_log_and_calls(shared, aws):
     aws.ec2.describe_vpcs()
     before = int(shared("calls", "--count").stdout)

@@ -2,7 +2,10 @@
 # Copyright: the handson.ecs contributors
 """inventories/containers, laid over inventories/local: the same deployments, each with an application to build."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,7 +45,23 @@ def test_each_service_has_an_application_and_is_asked_more_than_below(service):
     assert asked > below
 
 
-def test_its_state_folder_is_the_one_of_make():
-    variables, makefile = read(CONTAINERS, "group_vars/all.yml"), (ROOT / "Makefile").read_text()
-    assert variables["stack_state_dir"].endswith("'/.handson') }}/containers")
-    assert "\nCONTAINERS_STATE = $(or $(HANDSON_STATE_DIR),$(CURDIR)/.handson)/containers\n" in makefile
+@pytest.mark.parametrize("given", ["", "/elsewhere"])
+def test_its_state_folder_is_the_one_of_make(tmp_path, given):
+    """From whatever folder make is called: with -C it leaves the shell's own folder in the environment."""
+    lines = [
+        "folders:",
+        # Without anything that takes a shell make starts a program itself, with its own environment.
+        "\t@ansible -i inventories/local -i inventories/containers petclinic-rest-cluster -m debug -a var=stack_state_dir",
+        "\t@echo make=$(CONTAINERS_STATE)=",
+    ]
+    (tmp_path / "folders.mk").write_text("\n".join(lines) + "\n")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HANDSON_", "ANSIBLE_", "MAKE"))}
+    environment = {**kept, "PWD": str(tmp_path), **({"HANDSON_STATE_DIR": given} if given else {})}
+    command = ["make", "-C", str(ROOT), "-f", "Makefile", "-f", str(tmp_path / "folders.mk"), "folders"]
+    binaries = f"BIN={Path(sys.executable).parent}"
+    made = subprocess.run(
+        [*command, binaries], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    wanted = f"{given or f'{ROOT}/.handson'}/containers"
+    assert f"stack_state_dir: {wanted}\n" in made.stdout, made.stdout + made.stderr
+    assert f"make={wanted}=" in made.stdout

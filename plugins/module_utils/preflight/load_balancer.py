@@ -9,7 +9,7 @@ Ranges: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API
 from __future__ import annotations
 
 import re
-from typing import Iterator
+from typing import Any, Iterator, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import MAX_CONDITION_VALUES
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of
@@ -34,6 +34,18 @@ def check_load_balancer(host: Host) -> Iterator[Fault]:
                 "load_balancer_ssl_policy",
                 "This is no security policy.",
                 "It looks like ELBSecurityPolicy-TLS13-1-2-2021-06.",
+            )
+
+
+def check_listener_port(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
+    """Check that a cluster's listener gets its port, where that is one of this machine (`taken_ports` in facts)."""
+    port = host.number("load_balancer_listener_port")
+    for taken in facts.get("taken_ports") or []:
+        if taken["port"] == port:
+            yield host.fault(
+                "load_balancer_listener_port",
+                f"The local endpoint's listeners are ports of this machine, and {port} is held by {taken['holder']}.",
+                "Set it to a free port above 1023, or stop what holds this one.",
             )
 
 

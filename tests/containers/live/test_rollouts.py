@@ -5,6 +5,7 @@
 In this order: each test leaves the services steady for the next one.
 """
 
+import importlib.util
 import re
 
 import pytest
@@ -81,19 +82,25 @@ def bad(product):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "cause"),
+    # Within so many seconds of the deployment's start, twice what a calm machine needs. ECS gives up after three tasks, of
+    # which those that are unhealthy come one after the other, each after the grace period (5 s) and two looks (2 s).
+    ("name", "kind", "cause", "within"),
     [
-        ("roll-wide", "it crashes", r"exit(ed with)? code 1"),
-        ("roll-tight", "its health check fails", r"unhealthy in .*Health checks failed with these codes: \[503\]"),
-        ("roll-third", "there is no image", r"CannotPullContainerError: .*never-pushed.*"),
+        ("roll-wide", "it crashes", r"exit(ed with)? code 1", 40),
+        ("roll-tight", "its health check fails", r"unhealthy in .*Health checks failed with these codes: \[503\]", 90),
+        ("roll-third", "there is no image", r"CannotPullContainerError: .*never-pushed.*", 30),
     ],
 )
-def test_a_bad_version_is_rolled_back_and_its_cause_named(product, bad, say, name, kind, cause):
+def test_a_bad_version_is_rolled_back_and_its_cause_named(product, bad, say, name, kind, cause, within):
     run, loads, (revision, containers) = bad
     assert run.code == 2 and run.failed == sorted(PATHS)
     failure = next(part for part in run.text.split("fatal: ")[1:] if part.startswith(f"[{name}]"))
     found = re.search(cause, failure)
     assert found, failure
+    begun = product.aws("ecs").list_service_deployments(cluster=CLUSTER, service=name)["serviceDeployments"][0]["createdAt"]
+    told = next(at for at, line in run.said if line.startswith(f"fatal: [{name}]")) - begun.timestamp()
+    say(f"{kind}: told {told:.1f} s after the deployment's start")
+    assert 0 < told < within
     say(f"{kind} ({name}, run {run.seconds:.0f} s): {found[0]}; {loads[name]}")
     assert revision[name] in failure, "it does not say what it went back to"
     # The old version kept answering. Where nothing was replaced before the new one was healthy, by the same tasks.
@@ -138,6 +145,22 @@ def test_a_killed_container_is_replaced(product, say):
     assert stopped["stopCode"] == "EssentialContainerExited" and stopped["containers"][0]["exitCode"] == 137
     run = product.play("playbooks/verify.yml", "--limit", f"{CLUSTER},roll-third")
     assert re.search(r"targets +roll-third +2 of 2 healthy", run.text), run.text
+    ended = re.search(r"^ *ended +roll-third +(1 task ended .* exited with code 137.* replaced)$", run.text, re.MULTILINE)
+    assert ended, run.text
+    say(ended[1])
+
+    run = product.play("playbooks/report.yml", "--limit", f"{CLUSTER},roll-third")
+    page = (product.state / "report.html").read_text()
+    assert f"by itself</span> {stopped['stoppedReason']}; roll-third-app: exit code 137</td>" in page
+    assert stopped["taskArn"].rsplit("/", 1)[-1] in page
+    # What was measured, as text and as lines with points: CPU and memory of the service and of the cluster.
+    assert len(re.findall(r"newest [\d.]+ %", page)) == 2
+    drawn = [path.count(" L ") + 1 for path in re.findall(r'<path d="(M [^"]* L [^"]*)"[^>]*stroke-width: 1\.8', page)]
+    say(f"report.yml: {run.seconds:.0f} s, {len(drawn)} lines with {sum(drawn)} points")
+    if importlib.util.find_spec("matplotlib"):
+        assert len(drawn) >= 4 and sum(drawn) >= 4 * 3
+    else:
+        assert "pip install matplotlib" in page
 
 
 def test_the_end_leaves_nothing(product, say):

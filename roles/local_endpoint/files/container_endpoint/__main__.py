@@ -15,9 +15,10 @@ sys.path.insert(0, str(PACKAGE.parent))
 
 from embedded_endpoint import cli, gaps, probe, process  # noqa: E402  (needs the path above)
 
-from container_endpoint import base_image, engine  # noqa: E402
+from container_endpoint import base_image, engine, repositories  # noqa: E402
 
 process.__file__ = __file__  # the server that `start` launches is this package's
+process.COMMAND = "make containers"
 
 
 def _serve(state, arguments) -> int:
@@ -40,21 +41,38 @@ def _serve(state, arguments) -> int:
 
 
 def _start(state, arguments) -> int:
+    engine.refuse_elsewhere()
     found = engine.find(state)
+    engine.refuse_without_command()
     if base_image.is_wanted() and not found.has_image(base_image.REFERENCE):
         base_image.build(found.client)
     return _START(state, arguments)
 
 
 def _stop(state, arguments) -> int:
-    port = process.running_port(state, arguments.port) or state.read_number(state.port_file)
     code = _STOP(state, arguments)
     shutil.rmtree(state.path / engine.LAYERS, ignore_errors=True)
     with contextlib.suppress(engine.NoEngine):  # without one nothing of ours can be left in it
         found = engine.find(state)
         found.end_all()
-        found.forget_images(f"{probe.HOST}:{port}/" if port else None, base_image.REFERENCE, f"{probe.HOST}:")
+        mine = repositories.prefixes(repositories.noted(state.path))
+        gone, left = found.forget_images(mine, base_image.REFERENCE, f"{probe.HOST}:")
+        if not left:
+            repositories.forget(state.path)
+        if gone or left:
+            print(_told(gone, left), file=sys.stderr)
     return code
+
+
+def _told(gone: int, left: int) -> str:
+    tags = f"{gone} image tag{'' if gone == 1 else 's'}"
+    text = f"Removed from Docker: the containers of this endpoint, and {tags} of its registry."
+    if left:
+        text += f" {left} could not be removed (does a container of yours use one?): docker images."
+    return (
+        f"{text}\nWhat stays there: the image that they were built on, if Docker downloaded one (docker image ls), and "
+        "its build cache (docker builder prune)."
+    )
 
 
 _START, _STOP = cli._start, cli._stop

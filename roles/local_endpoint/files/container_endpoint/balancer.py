@@ -29,8 +29,14 @@ LOG = logging.getLogger("container_endpoint")
 
 #: requests that are on their way, by the address of their target
 open_requests: Counter[tuple[str, int]] = Counter()
+_counting = threading.Lock()  # += of one thread may otherwise lose that of another
 _turn = itertools.count()
 _servers: dict[int, tuple[ThreadingHTTPServer, str]] = {}  # port -> (server, listener ARN)
+
+
+def _count(address: tuple[str, int], number: int) -> None:
+    with _counting:
+        open_requests[address] += number
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -81,11 +87,11 @@ class Handler(BaseHTTPRequestHandler):
         if not targets:
             return self._fail(503, "Service Temporarily Unavailable")
         address = targets[next(_turn) % len(targets)]
-        open_requests[address] += 1
+        _count(address, 1)
         try:
             self._exchange(arn, address, body)
         finally:
-            open_requests[address] -= 1
+            _count(address, -1)
 
     def _exchange(self, arn: str | None, address: tuple[str, int], body: bytes) -> None:
         balancer = self.server.balancer_arn  # type: ignore[attr-defined]
@@ -214,6 +220,11 @@ def follow(backends: list[ELBv2Backend]) -> None:
         server.balancer_arn = balancer_arn
         _servers[port] = (server, arn)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+
+def is_open(port: int) -> bool:
+    """Whether a listener answers on that port."""
+    return port in _servers
 
 
 def _refuse_taken(backend: ELBv2Backend, port: Any, own: str | None = None) -> None:

@@ -6,15 +6,20 @@ Everything made here carries the label ``handson.endpoint=<state directory>``, a
 """
 
 import contextlib
+import ipaddress
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 LABEL, TASK, CONTAINER = "handson.endpoint", "handson.task", "handson.container"
 LAYERS = "layers"  # the folder of what was pushed, below the state directory
 TIMEOUT = 60  # seconds for one call of the engine
+#: The reason of a container that the kernel ended at its hard limit:
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 _engine: "Engine | None" = None
 
 
@@ -33,9 +38,10 @@ class Engine:
         """Our containers, running or not: [{Id, State, Labels, …}], in one call."""
         return self.client.api.containers(all=True, filters={"label": f"{LABEL}={self.owner}"})
 
-    def exit_code(self, container_id: str) -> int | None:
-        """With which code a container ended."""
-        return self.client.api.inspect_container(container_id)["State"].get("ExitCode")
+    def exit_of(self, container_id: str) -> tuple[int | None, str | None]:
+        """With which code a container ended, and why in ECS's words, where the code alone says too little."""
+        state = self.client.api.inspect_container(container_id)["State"]
+        return state.get("ExitCode"), OUT_OF_MEMORY if state.get("OOMKilled") else None
 
     def end(self, container_id: str, seconds: int, then: Callable[[], None]) -> int | None:
         """SIGTERM, SIGKILL after so many seconds, `then`, and away with it. Its exit code, None if it is gone."""
@@ -43,7 +49,7 @@ class Engine:
 
         with contextlib.suppress(docker.errors.NotFound):
             self.client.api.stop(container_id, timeout=seconds)
-            code = self.exit_code(container_id)
+            code, _reason = self.exit_of(container_id)
             then()
             self.client.api.remove_container(container_id, v=True, force=True)
             return code
@@ -61,29 +67,33 @@ class Engine:
         """Whether the engine has an image under that name."""
         return bool(self.client.api.images(name=reference))
 
-    def forget_images(self, prefix: str | None, base: str, place: str) -> None:
-        """Remove the images that are tagged, or were pushed, under a prefix, and then the base image.
+    def forget_images(self, prefixes: tuple[str, ...], base: str, place: str) -> tuple[int, int]:
+        """Remove the images whose tags, or names by which they were pushed, begin so, and then the base image.
 
         That one stays while another endpoint has images at the same `place`: made anew it would be another one, and so
-        would all that are built on it.
+        would all that are built on it. Returns how many names went, and how many of the images stay all the same.
         """
         import docker.errors
 
-        for name in to_forget(self.client.api.images(), prefix) if prefix else []:
+        gone = 0
+        for name in to_forget(self.client.api.images(), prefixes):
             with contextlib.suppress(docker.errors.APIError):
                 self.client.api.remove_image(name)
-        if not to_forget(self.client.api.images(), place):
+                gone += 1
+        images = self.client.api.images()
+        if not to_forget(images, (place,)):
             with contextlib.suppress(docker.errors.APIError):
                 self.client.api.remove_image(base)
+        return gone, len(to_forget(images, prefixes))
 
 
-def to_forget(images: list[dict[str, Any]], prefix: str) -> list[str]:
-    """By which names to remove the images under a prefix: their tags, or the id of one that has none any more."""
+def to_forget(images: list[dict[str, Any]], prefixes: tuple[str, ...]) -> list[str]:
+    """By which names to remove the images under prefixes: their tags, or the id of one that has none any more."""
     names = []
     for image in images:
         tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
         digests = [each for each in image.get("RepoDigests") or [] if not each.startswith("<none>")]
-        ours = [each for each in [*tags, *digests] if each.startswith(prefix)]
+        ours = [each for each in [*tags, *digests] if each.startswith(prefixes)]
         # One that lost its tag to a newer build goes by its id.
         names += [each for each in ours if each in tags] or ([image["Id"]] if ours and not tags else [])
     return names
@@ -113,6 +123,36 @@ def find(state) -> Engine:
         ) from None
     _engine = Engine(client, str(state.path))
     return _engine
+
+
+def refuse_elsewhere() -> None:
+    """Raise NoEngine where the engine is another machine's. It isn't asked anything: nobody may answer for a minute."""
+    host = _host()
+    there = urlsplit(host)
+    if there.scheme not in ("tcp", "http", "https", "ssh") or _is_here(there.hostname or ""):
+        return
+    raise NoEngine(
+        f"The Docker engine at {host} is on another machine, and this endpoint's registry and load balancers answer on "
+        "the loopback interface of this one: it could neither push an image nor reach a container. Nothing was "
+        "started. Take an engine of this machine: unset DOCKER_HOST, or docker context use default. Without "
+        "containers: make site."
+    )
+
+
+def _is_here(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(name).is_loopback
+    return name in ("", "localhost")
+
+
+def refuse_without_command() -> None:
+    """Raise NoEngine where there is an engine and no docker command, by which images are built and pushed."""
+    if shutil.which("docker") is None:
+        raise NoEngine(
+            f"A Docker engine answers at {_host()}, but there is no docker command here, by which images are built and "
+            "pushed. Nothing was started. Install it (https://docs.docker.com/engine/install/, package docker-ce-cli; "
+            "Debian and Ubuntu: docker.io or docker-cli), or put its folder on the PATH. Without containers: make site."
+        )
 
 
 def _host() -> str:

@@ -19,19 +19,21 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from embedded_endpoint import server
+from embedded_endpoint.gaps.patching import replace
 from embedded_endpoint.probe import HOST
-from moto.ecr.models import ecr_backends
+from moto.ecr.models import ECRBackend, ecr_backends
 
-from container_endpoint import engine
+from container_endpoint import engine, repositories
 
 _PATH = re.compile(r"/v2/(?P<name>[a-z0-9._/-]+)/(?P<kind>blobs/uploads|blobs|manifests|tags)/(?P<rest>.*)")
 _folder = Path(tempfile.gettempdir())
+_notes: Path | None = None  # the state directory
 
 
 def install(state) -> None:
     """Answer /v2/ before moto does; start without any layer."""
-    global _folder
-    _folder = state.path / engine.LAYERS
+    global _folder, _notes
+    _folder, _notes = state.path / engine.LAYERS, state.path
     shutil.rmtree(_folder, ignore_errors=True)
     _folder.mkdir(mode=0o700)
     outer = server.RequestLog
@@ -45,6 +47,15 @@ def install(state) -> None:
 def is_ours(image: str) -> bool:
     """Whether an image reference leads here."""
     return image.startswith((f"{HOST}:{os.environ.get('MOTO_PORT')}/", f"localhost:{os.environ.get('MOTO_PORT')}/"))
+
+
+@replace(ECRBackend)
+def create_repository(original, self, repository_name, *args, **kwargs):
+    made = original(self, repository_name, *args, **kwargs)
+    # Not only when something is pushed: an image has its tag as soon as it is built.
+    if _notes is not None:
+        repositories.note(_notes, f"{HOST}:{os.environ.get('MOTO_PORT')}/{made.name}")
+    return made
 
 
 class Registry:

@@ -23,12 +23,12 @@ from embedded_endpoint.gaps import (
     target_registration,
     task_record,
 )
-from embedded_endpoint.gaps.deployment import event
+from embedded_endpoint.gaps.deployment import Deployment, event
 from embedded_endpoint.gaps.patching import LOCK
 from moto.ecs.models import ecs_backends
 from moto.elbv2 import elbv2_backends
 
-from container_endpoint import balancer, engine, health, metrics, registry, tasks
+from container_endpoint import balancer, definitions, engine, health, metrics, ports, registry, tasks
 
 LOG = logging.getLogger("container_endpoint")
 TICK = 0.25  # seconds
@@ -43,6 +43,7 @@ def install(state) -> None:
     found = engine.find(state)
     found.end_all()  # of a server that was killed
     registry.install(state)
+    ports.install()
     failing_tasks.come_up = come_up
     scheduler._come_up = _come_up
     scheduler._stop_unhealthy = _stop_unhealthy
@@ -86,7 +87,7 @@ def tick(found: engine.Engine) -> None:
     health.ask_due(groups)
 
 
-def _record_ends(backend, ended: dict[str, dict[str, int | None]]) -> None:
+def _record_ends(backend, ended: dict[str, dict[str, tuple[int | None, str | None]]]) -> None:
     for group in backend.tasks.values():
         for arn, codes in ended.items():
             task = group.get(arn)
@@ -94,13 +95,17 @@ def _record_ends(backend, ended: dict[str, dict[str, int | None]]) -> None:
                 continue
             for container in task.containers:
                 if container.name in codes:
-                    container.last_status, container.exit_code = "STOPPED", codes[container.name]
+                    container.last_status = "STOPPED"
+                    container.exit_code, container.reason = codes[container.name]
+                    names = definitions.not_followed(container.definition)
+                    if names and container.reason is None:
+                        container.reason = f"The local endpoint started it without {', '.join(names)}"
             if not any(c.name in codes and c.definition.get("essential", True) for c in task.containers):
                 continue
             target_registration.deregister(backend, task)
             task_record.stop(backend, task, "Essential container in task exited", "EssentialContainerExited")
             for container in task.containers:
-                container.exit_code = codes.get(container.name, container.exit_code)
+                container.exit_code = codes.get(container.name, (container.exit_code,))[0]
             ecs_tasks._wake(backend, task)
             for service in backend.services.values():
                 deployment = next((each for each in service.deployments if each.id == task.started_by), None)
@@ -110,6 +115,7 @@ def _record_ends(backend, ended: dict[str, dict[str, int | None]]) -> None:
 
 
 task_record.TaskRecord.was_healthy = False
+Deployment.said_what_is_left_out = False
 
 
 def come_up(backend, task) -> bool:
@@ -134,6 +140,7 @@ def _come_up(backend, service) -> bool:
     for task in scheduler.tasks_of(backend, service):
         if task.status != "PENDING":
             continue
+        _say_what_is_left_out(backend, service, task)
         if not come_up(backend, task):
             failed[task.started_by] += 1
             moved = True
@@ -147,6 +154,18 @@ def _come_up(backend, service) -> bool:
         event(service, f"registered {count} targets in (target-group {arn})")
     scheduler._count_failures(backend, service, failed)
     return moved
+
+
+def _say_what_is_left_out(backend, service, task) -> None:
+    """Once for each deployment: it is about the revision."""
+    deployment = task.deployment
+    if deployment is None or deployment.said_what_is_left_out:
+        return
+    deployment.said_what_is_left_out = True
+    text = definitions.left_out(backend.describe_task_definition(task.task_definition_arn))
+    if text:
+        revision = deployment.task_definition.rpartition("/")[2]
+        event(service, f"The local endpoint starts tasks of {revision} without: {text}.")
 
 
 def _is_healthy(service, task) -> None:

@@ -173,17 +173,16 @@ def busy(task) -> bool:
 
     run = runs.get(task.task_arn)
     places = [health.addresses.get(key) for key in run.addresses] if run else []
-    return any(balancer.open_requests[place] for place in places if place)
+    return any(balancer.open_requests[place] > 0 for place in places if place)
 
 
-def ended(containers: list[dict[str, Any]]) -> dict[str, dict[str, int | None]]:
-    """{task ARN: {container name: exit code}} of the containers that ended by themselves."""
-    found: dict[str, dict[str, int | None]] = {}
+def ended(containers: list[dict[str, Any]]) -> dict[str, dict[str, tuple[int | None, str | None]]]:
+    """{task ARN: {container name: (exit code, reason)}} of the containers that ended by themselves."""
+    found: dict[str, dict[str, tuple[int | None, str | None]]] = {}
     for each in containers:
         if each["State"] in ("exited", "dead") and each["Id"] not in _ending:
             labels = each["Labels"]
-            code = engine.find(None).exit_code(each["Id"])
-            found.setdefault(labels[engine.TASK], {})[labels[engine.CONTAINER]] = code
+            found.setdefault(labels[engine.TASK], {})[labels[engine.CONTAINER]] = engine.find(None).exit_of(each["Id"])
     return found
 
 

@@ -16,6 +16,7 @@ from embedded_endpoint.state import StateDir
 DEFAULT_PORT = 5001
 START_SECONDS = 60
 STOP_SECONDS = 5
+COMMAND = "make site"  # by which people start it
 
 
 class EndpointError(Exception):
@@ -86,7 +87,7 @@ def start(state: StateDir, port: int | None = None) -> tuple[int, bool]:
         if port_taken(chosen):
             raise EndpointError(
                 f"The embedded AWS endpoint can't start: port {chosen} on {HOST} is held by {port_holder(chosen)}. "
-                f"Nothing was changed. Take another port (HANDSON_ENDPOINT_PORT={chosen + 1} make site), "
+                f"Nothing was changed. Take another port (HANDSON_ENDPOINT_PORT={chosen + 1} {COMMAND}), "
                 "or stop what holds this one."
             )
         _launch(state, chosen)

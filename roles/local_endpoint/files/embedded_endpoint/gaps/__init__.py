@@ -28,6 +28,7 @@ MODULES = (
     "ec2_launch_templates",
     "ec2_security_groups",
     "autoscaling_groups",
+    "autoscaling_group_metrics",
     "autoscaling_instance_refresh",
     "autoscaling_policies",
     "applicationautoscaling",

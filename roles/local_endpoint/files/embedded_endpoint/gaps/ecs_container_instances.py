@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the handson.ecs contributors
-"""Deregistering and draining container instances.
+"""Deregistering and draining container instances, and their attributes.
 
-moto 5.2.5 keeps the tasks of a deregistered instance, and answers HTTP 500 for a cluster that never had one.
+moto 5.2.5 keeps the tasks of a deregistered instance, answers HTTP 500 for a cluster that never had one, and deletes an
+attribute only where its value is given, which AWS asks to leave out.
 """
 
 from moto.ecs.models import EC2ContainerServiceBackend
@@ -53,3 +54,11 @@ def update_container_instances_state(original, self, cluster_str, list_container
 def list_container_instances(original, self, cluster_str, status=None):
     self._get_cluster(cluster_str)
     return original(self, cluster_str, status)
+
+
+@replace(EC2ContainerServiceBackend)
+def _delete_attribute(original, self, cluster_name, name, value=None, target_id=None, target_type=None):
+    instance = self.container_instances.get(cluster_name, {}).get(str(target_id).rsplit("/", 1)[-1])
+    if instance is not None and value is None:
+        value = instance.attributes.get(name)
+    return original(self, cluster_name, name, value, target_id, target_type)

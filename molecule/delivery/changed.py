@@ -13,5 +13,5 @@ container = expect.only("containers", used["taskDefinition"]["containerDefinitio
 expect.equal("image", container["image"], IMAGE)
 expect.equal("environment", container["environment"], [{"name": "LOG_LEVEL", "value": "debug"}])
 delivery_made.build(expect, wanted(buildspec="ci/buildspec.yml"))
-delivery_made.pipeline(expect, wanted(), version=2)
+delivery_made.pipeline(expect, wanted(), version=3)
 expect.finish()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the handson.ecs contributors
-"""The pipeline is whole. Deploys as its last stage does: a revision with the new image, made of the service's own."""
+"""The pipeline is whole: a push starts it, now that its connection is approved. Deploys as its last stage does: a revision with the new image, made of the service's own."""
 
 import time
 
@@ -11,7 +11,7 @@ from shipped import CLUSTER, IMAGE, SERVICE, service, wanted
 #: What RegisterTaskDefinition takes of what DescribeTaskDefinition says.
 TAKES = client("ecs").meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
 expect = Expectations()
-delivery_made.pipeline(expect, wanted())
+delivery_made.pipeline(expect, wanted(), version=2)
 _, used = service()
 revision = {k: v for k, v in used["taskDefinition"].items() if k in TAKES}
 revision["containerDefinitions"][0]["image"] = IMAGE

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the handson.ecs contributors
-"""All is made but for what a person does: a push starts no build any more, and the connection waits. Approves it."""
+"""All is made but for what a person does: a push starts neither build nor pipeline, and the connection waits. Approves it."""
 
 import os
 import urllib.request

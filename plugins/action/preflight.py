@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.handson.ecs.plugins.module_utils.preflight import checks, workstation
@@ -69,7 +70,7 @@ class ActionModule(InWorkerAction):
     _requires_connection = False
     _supports_check_mode = True
     _supports_async = False
-    _VALID_ARGS = frozenset({"scope"})
+    _VALID_ARGS = frozenset({"scope", "image_needed"})
 
     def run(self, tmp=None, task_vars=None):
         result = ActionBase.run(self, tmp, task_vars)
@@ -77,6 +78,8 @@ class ActionModule(InWorkerAction):
         scope = str(self._task.args.get("scope", "all"))
         if scope not in ("all", "account"):
             raise AnsibleError(f"preflight_scope is {scope!r}; it is one of all, account.")
+
+        image_needed = boolean(self._task.args.get("image_needed", False))
 
         faults: list[Fault] = []
         roles = self._roles()
@@ -91,7 +94,7 @@ class ActionModule(InWorkerAction):
 
         types: dict[str, Any] = {}
         result["standing"] = []
-        for facts, those, questions in self._ask(hosts, scope, task_vars):
+        for facts, those, questions in self._ask(hosts, scope, task_vars, image_needed):
             faults += checks.check_facts(those, facts, scope)
             result["standing"] += found.standing(those, facts)
             if facts.get("instance_types") is not None:
@@ -184,7 +187,7 @@ class ActionModule(InWorkerAction):
     # --- ask ------------------------------------------------------------------------------------------------------
 
     def _ask(
-        self, hosts: list[Host], scope: str, task_vars: dict[str, Any]
+        self, hosts: list[Host], scope: str, task_vars: dict[str, Any], image_needed: bool
     ) -> Iterator[tuple[dict[str, Any], list[Host], dict[str, Any]]]:
         """Ask AWS once for all hosts that reach it in the same way. Yields (facts, those hosts, what was asked)."""
         alike: dict[tuple[Any, ...], list[Host]] = {}
@@ -194,7 +197,8 @@ class ActionModule(InWorkerAction):
             if host.deployed and isinstance(environment, dict) and host.text("aws_region").strip():
                 alike.setdefault(tuple(sorted((str(k), str(v)) for k, v in environment.items())), []).append(host)
         for way, those in alike.items():
-            questions = workstation.questions(those, found.questions(those, hosts)) if scope == "all" else {}
+            asked = found.questions(those, hosts, image_needed) if scope == "all" else {}
+            questions = workstation.questions(those, asked) if scope == "all" else {}
             yield self._facts(dict(way), questions, task_vars), those, questions
 
     def _facts(

@@ -38,9 +38,9 @@ class ActionModule(Preflight):
         return result
 
     def _rehearse(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        limit = str(args.get("cpu_limit") or "burst")
-        if limit not in ("burst", "hard"):
-            raise model.Mistake(f"cpu_limit is {limit!r}; it is one of burst, hard.")
+        limit = str(args.get("cpu_limit") or "auto")
+        if limit not in ("auto", "burst", "hard"):
+            raise model.Mistake(f"cpu_limit is {limit!r}; it is one of auto, burst, hard.")
         minutes = _whole(args, "minutes", 120, 1, 1440)
         hosts = self._hosts(task_vars, self._roles(), "all", [])
         name = str(args.get("service") or task_vars.get("inventory_hostname"))
@@ -48,13 +48,15 @@ class ActionModule(Preflight):
         if service is None:
             raise model.Mistake(f"service is {name!r}; no host of group services has this name.")
         clusters = {h.name: h for h in hosts if h.kind == "cluster"}
-        setup = inventory.setup_of(service, clusters, _workload(args.get("workload") or {}), limit == "hard")
+        limited = inventory.limited(service, clusters)
+        hard = limited if limit == "auto" else limit == "hard"
+        setup = inventory.setup_of(service, clusters, _workload(args.get("workload") or {}), hard)
         loads, events = model.loads(args.get("load") or []), model.events(args.get("events") or [])
         timeline = rehearse(setup, loads, events, minutes, _whole(args, "seed", 1, 0, None))
         title = str(args.get("title") or f"Rehearsal of {name}")
         rows = report.rows(timeline, _whole(args, "every", 5, 1, None))
         warnings = findings.findings(timeline)
-        notes = inventory.remarks(service, setup)
+        notes = inventory.remarks(service, setup, limited)
         self._show(title, rows, report.log(timeline), warnings, notes)
         last = timeline.minutes[-1]
         return {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
 
 #: option -> parameter of CreateAutoScalingGroup and UpdateAutoScalingGroup, where the value goes as it is
@@ -21,6 +21,14 @@ PARAMETERS = {
     "new_instances_protected_from_scale_in": "NewInstancesProtectedFromScaleIn",
     "termination_policies": "TerminationPolicies",
 }
+
+#: What a group counts of itself once it is told to, free of charge (EC2 Auto Scaling API, EnableMetricsCollection).
+METRICS = tuple(
+    [f"Group{n}" for n in ("MinSize", "MaxSize", "DesiredCapacity")]
+    + [f"Group{state}{of}" for of in ("Instances", "Capacity") for state in ("InService", "Pending", "Standby", "Terminating", "Total")]
+    + [f"WarmPool{n}Capacity" for n in ("Desired", "Warmed", "Pending", "Terminating", "Total")]
+    + ["GroupAndWarmPoolDesiredCapacity", "GroupAndWarmPoolTotalCapacity"]
+)
 
 #: States of an instance refresh that has not ended (InstanceRefresh.Status).
 REFRESHING = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
@@ -72,6 +80,7 @@ def options_from_aws(found: Mapping[str, Any]) -> dict[str, Any]:
         "launch_template_version": (template.get("Version") or "$Default") if template else None,
         "subnets": sorted(s for s in (found.get("VPCZoneIdentifier") or "").split(",") if s),
         **{option: found.get(parameter) for option, parameter in PARAMETERS.items()},
+        "metrics_collection": sorted(m["Metric"] for m in found.get("EnabledMetrics") or []),
         "instances": [instance_row(i) for i in found.get("Instances") or []],
         "tags": tags_to_dict(found.get("Tags")),
     }
@@ -127,6 +136,55 @@ def outdated(instances: Iterable[Mapping[str, Any]], template: str, version: int
         if i["lifecycle_state"] == "InService"
         and (i["launch_template"], str(i["launch_template_version"])) != (template, str(version))
     ]
+
+
+def collect(autoscaling: Any, name: str, wanted: Iterable[str], before: Iterable[str] = ()) -> None:
+    """Have a group collect the metrics `wanted` and no other of those that it collected `before`."""
+    wanted, before = set(wanted), set(before)
+    if wanted - before:
+        autoscaling.enable_metrics_collection(
+            AutoScalingGroupName=name, Metrics=sorted(wanted - before), Granularity="1Minute"
+        )
+    if before - wanted:
+        autoscaling.disable_metrics_collection(AutoScalingGroupName=name, Metrics=sorted(before - wanted))
+
+
+def check_metrics(metrics: Iterable[str] | None) -> None:
+    """Raise ResourceError for metrics that no group has."""
+    unknown = sorted(set(metrics or ()) - set(METRICS))
+    if unknown:
+        raise ResourceError(
+            f"metrics_collection has {', '.join(unknown)}, which no auto scaling group counts. There are: {', '.join(METRICS)}."
+        )
+
+
+def refresh_in_progress(autoscaling: Any, name: str) -> dict[str, Any] | None:
+    """Return the instance refresh of a group that has not ended, None where there is none."""
+    for refresh in autoscaling.describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"]:
+        if refresh["Status"] in REFRESHING:
+            return {
+                "id": refresh["InstanceRefreshId"],
+                "status": refresh["Status"],
+                "percentage_complete": refresh.get("PercentageComplete", 0),
+            }
+    return None
+
+
+def unmonitored(ec2: Any, ids: Iterable[str]) -> list[str]:
+    """Return those of the instances `ids` that EC2 measures each five minutes and not each one."""
+    found: list[str] = []
+    for part in chunks(sorted(ids), 200):
+        pages = ec2.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": "instance-id", "Values": list(part)}]
+        )
+        found += [
+            i["InstanceId"]
+            for page in pages
+            for reservation in page["Reservations"]
+            for i in reservation["Instances"]
+            if (i.get("Monitoring") or {}).get("State") in ("disabled", "disabling")
+        ]
+    return sorted(found)
 
 
 def check_sizes(minimum: int, maximum: int, desired: int | None) -> None:

@@ -74,6 +74,18 @@ def rivals(policies: Iterable[Mapping[str, Any]], name: str, wanted: str) -> lis
     return [p["PolicyName"] for p in policies if p["PolicyName"] != name and metric(p) == wanted]
 
 
+def refuse_rivals(policies: Iterable[Mapping[str, Any]], name: str, wanted: str, group: str) -> None:
+    """Raise ResourceError where another policy tracks the metric. It has no tags, so nobody knows whose it is."""
+    others = rivals(policies, name, wanted)
+    if others:
+        raise ResourceError(
+            f"The auto scaling group {group!r} has another policy that tracks {wanted}: {', '.join(others)}. AWS takes one "
+            f"for a metric, and it was not touched. Set instance_scaling_policy_name to {others[0]!r} to take it over "
+            f"instead of making {name!r}, or delete it: aws autoscaling delete-policy --auto-scaling-group-name {group} "
+            f"--policy-name {others[0]}"
+        )
+
+
 def check_count(count: int, minimum: int, maximum: int, group: str) -> None:
     """Raise ResourceError where AWS would refuse `count` as desired capacity of the group."""
     if not minimum <= count <= maximum:

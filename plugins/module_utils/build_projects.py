@@ -8,10 +8,15 @@ https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import (
+    CREDENTIALS_IN_URL,
+    TOKENS,
+    looks_secret,
+)
 
 #: option -> type of an environment variable
 VARIABLES = {"variables": "PLAINTEXT", "parameter_store": "PARAMETER_STORE", "secrets_manager": "SECRETS_MANAGER"}
@@ -102,7 +107,7 @@ def variables_fault(params: Mapping[str, Any]) -> str | None:
             if name.startswith("CODEBUILD_"):
                 return f"{option} has {name!r}: names that begin with CODEBUILD_ are CodeBuild's own"
             if name in seen:
-                return f"{name!r} is in {seen[name]} and in {option}"
+                return f"{seen[name]} and {option} both have {name!r}"
             seen[name] = option
     for name in params.get("variables") or {}:
         if looks_secret(name):
@@ -110,6 +115,15 @@ def variables_fault(params: Mapping[str, Any]) -> str | None:
                 f"variables has {name!r}, and whoever may look at the project reads its value. Put the value into "
                 "Parameter Store or Secrets Manager and name it in parameter_store or secrets_manager"
             )
+    for option in VARIABLES:
+        for name, value in (params.get(option) or {}).items():
+            if TOKENS.search(str(value)):
+                takes = "" if option == "variables" else f"{option} takes the name under which a value is kept, not the value. "
+                return (
+                    f"{option} has a token of GitHub or GitLab as {name!r}, and whoever may look at the project reads it. "
+                    f"{takes}Put the token into Secrets Manager, name that secret in secrets_manager, and take this token "
+                    "back: it stands in a file"
+                )
     return None
 
 
@@ -152,6 +166,7 @@ def faults(params: Mapping[str, Any]) -> list[str]:
 def misplaced_secrets(params: Mapping[str, Any]) -> set[str]:
     """Return what may be a secret in options that take none: for hiding it, where the options are refused."""
     found = {str(v) for k, v in (params.get("variables") or {}).items() if looks_secret(k)}
+    found |= {str(v) for option in VARIABLES for v in (params.get(option) or {}).values() if TOKENS.search(str(v))}
     host = (params.get("source_url") or "").split("//", 1)[-1].split("/", 1)[0]
     if "@" in host:
         who = host.rpartition("@")[0]
@@ -200,6 +215,32 @@ def project_from_aws(project: Mapping[str, Any]) -> dict[str, Any]:
             if v.get("type", "PLAINTEXT") == kind
         }
     return state
+
+
+def masked(project: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a project fit to be shown, in the names of the options: what looks like a secret is a fingerprint.
+
+    Somebody may have put one into the console, as a plain variable, in the source's URL or in the buildspec. The
+    fingerprint still shows that a value changed.
+    """
+    shown = {key: _hidden(value) for key, value in project.items()}
+    if project.get("variables"):
+        shown["variables"] = {k: _fingerprint(v) if looks_secret(k) else _hidden(v) for k, v in project["variables"].items()}
+    return shown
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        for pattern in (CREDENTIALS_IN_URL, TOKENS):
+            value = pattern.sub(lambda m: _fingerprint(m[0]), value)
+        return value
+    if isinstance(value, Mapping):
+        return {k: _hidden(v) for k, v in value.items()}
+    return [_hidden(v) for v in value] if isinstance(value, list) else value
+
+
+def _fingerprint(value: str) -> str:
+    return f"(hidden, sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]})"
 
 
 def normalized_auth(auth: Mapping[str, Any] | None) -> dict[str, str]:

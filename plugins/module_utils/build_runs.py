@@ -16,7 +16,11 @@ except ImportError:  # AnsibleAWSModule reports the missing library in its own w
 
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
-from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import (
+    CREDENTIALS_IN_URL,
+    TOKENS,
+    looks_secret,
+)
 
 #: Errors that pass by themselves: no reason to leave a build or an execution that goes on without us.
 PASSING = (
@@ -33,8 +37,7 @@ PAGES = 20
 LONGEST_LINE = 500
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f]")
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
-_TOKENS = re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[\w-]{20,})")
+_DRILL = re.compile(r"# A drill \((playbooks/\w+\.yml)\)")
 _ASSIGNED = re.compile(r"(?<![\w$])([A-Za-z_]\w*)=(\S+)")
 
 #: (phase, text, remedy), both as patterns. The first match counts.
@@ -64,8 +67,10 @@ REMEDIES = (
     (
         r"DOWNLOAD_SOURCE",
         r"",
-        "The source cannot be fetched. Check build_project_source_url and build_project_branch, and that the connection "
-        "or the secret with which GitHub is asked is approved and may read the repository.",
+        "The source cannot be fetched. Check build_project_source_url and build_project_branch. A private repository takes a "
+        "connection that may read it: make one in the console (Developer Tools, Settings, Connections), or by "
+        "`ansible-playbook playbooks/build.yml playbooks/pipeline.yml`; approve it there; set build_project_source_auth_type to "
+        "CODECONNECTIONS and build_project_source_auth_arn to its ARN, and run again.",
     ),
     (
         r"SUBMITTED|QUEUED|PROVISIONING",
@@ -117,7 +122,7 @@ def masker(variables: Iterable[Mapping[str, Any]] = ()) -> Callable[[str], str]:
     def mask(text: str) -> str:
         for value in values:
             text = text.replace(value, "***")
-        text = _TOKENS.sub("***", _CREDENTIALS_IN_URL.sub("***", text))
+        text = TOKENS.sub("***", CREDENTIALS_IN_URL.sub("***", text))
         return _ASSIGNED.sub(lambda m: f"{m[1]}=***" if looks_secret(m[1]) else m[0], text)
 
     return mask
@@ -144,6 +149,25 @@ def refusal(error: Exception) -> str | None:
     ):
         return answer["Error"].get("Message") or str(error)
     return None
+
+
+def full(error: Exception, compute: str = "") -> tuple[bool, str] | None:
+    """Return (whether waiting helps, what to say) where StartBuild refuses for the account's limit, otherwise None.
+
+    "Cannot have more than N builds in queue for the account": N is 0 in accounts that are new, and then no build ever
+    starts until AWS raises it.
+    """
+    told = getattr(error, "response", {}).get("Error", {})
+    if told.get("Code") != "AccountLimitExceededException":
+        return None
+    if re.search(r"more than 0 builds", told.get("Message", "")):
+        return False, (
+            f"This account may run no builds yet: {told['Message']}. AWS gives new accounts none. Ask for more in the console, "
+            "Service Quotas, AWS CodeBuild, \"Concurrently running builds\" of the project's kind of compute "
+            f"({compute or 'build_project_compute_type'}), or from AWS Support, and run again; everything else stays as it is. "
+            "Until then an image can come from this machine: set image_context."
+        )
+    return True, f"The account runs as many builds as it may: {told.get('Message', '')}"
 
 
 def console(region: str, path: str) -> str:
@@ -273,6 +297,17 @@ def remedy(phase: str, status: str, text: str) -> str:
     return "Read the log."
 
 
+def drill(build: Mapping[str, Any]) -> str | None:
+    """Return what to do about a build whose buildspec has a drill in it, as the role build_project writes it, or None."""
+    found = _DRILL.search((build.get("source") or {}).get("buildspec") or "")
+    if not found:
+        return None
+    return (
+        f"A drill is in the project ({found[1]}, interrupted perhaps), and the source is not at fault: "
+        "ansible-playbook playbooks/build.yml takes it out. Then run again."
+    )
+
+
 def failure(build: Mapping[str, Any], last: list[str]) -> str:
     """Put the end of a failed build into words: phase, what CodeBuild says, the last lines, and the way out."""
     mask = masker((build.get("environment") or {}).get("environmentVariables") or [])
@@ -283,7 +318,7 @@ def failure(build: Mapping[str, Any], last: list[str]) -> str:
     text = f"The build {build['id']} {verb} in phase {name}{f': {said}' if said else '.'}"
     if last:
         text += "\nIts last lines:\n" + "\n".join(f"  {line}" for line in last)
-    text += f"\n-> {remedy(name, status, ' '.join([said, *last]))}"
+    text += f"\n-> {drill(build) if name == 'BUILD' and drill(build) else remedy(name, status, ' '.join([said, *last]))}"
     logs = build.get("logs") or {}
     if logs.get("groupName") and logs.get("streamName"):
         text += f"\nThe whole log: aws logs tail {logs['groupName']} --log-stream-names {logs['streamName']} --since 8h"

@@ -173,31 +173,57 @@ def why_not_ready(
     instances: Sequence[Mapping[str, Any]],
     launched: Mapping[str, str] | None,
     failure: str | None = None,
+    draining: Mapping[str, bool] | None = None,
 ) -> str:
     """Return why a cluster has fewer than `wanted` ready container instances, and what to look at.
 
     `launched` is {instance id: EC2's word for its state} of the auto scaling group, or None where no group was
-    named; `failure` is the message of the group's last activity where that failed.
+    named; `failure` is the message of the group's last activity where that failed. `draining` is {instance id: whether
+    a scale-in of this collection drained it}, of instances that are not among the others.
     """
+    draining = draining or {}
     said = [f"{sum(map(ready, instances))} of {wanted} are ready"]
     disconnected = sorted(str(i.get("ec2InstanceId")) for i in instances if not i.get("agentConnected"))
     if disconnected:
         said.append(f"the agent of {', '.join(disconnected)} is not connected")
+    if draining:
+        said.append(f"{', '.join(sorted(draining))} is DRAINING and takes no tasks")
+    drained = _drained(wanted, draining)
+    enough = len(instances) + len(draining) >= wanted
     if launched is None:
-        return "; ".join(said) + ". " + _CAUSES
+        return "; ".join(said) + "." + drained + ("" if drained and enough else " " + _CAUSES)
     running = {i for i, state in launched.items() if state == "running"}
     said.append(f"the auto scaling group runs {len(running)} EC2 instances")
-    missing = sorted(running - {str(i.get("ec2InstanceId")) for i in instances})
+    missing = sorted(running - {str(i.get("ec2InstanceId")) for i in instances} - set(draining))
     if missing:
         said.append(f"not registered with ECS: {', '.join(missing)}")
     if failure:
         said.append(f"its last launch failed: {failure}")
-    text = "; ".join(said) + "."
-    if failure:
+    text = "; ".join(said) + "." + drained
+    if failure or (drained and not missing and not disconnected):
         return text
     if len(running) < wanted and not missing:
         return text + " Raise the group's desired capacity, or ask for fewer instances."
     return f"{text} {_CAUSES}"
+
+
+def _drained(wanted: int, draining: Mapping[str, bool]) -> str:
+    """Return the way out of draining instances, as sentences after a space."""
+    ours = sorted(i for i, mine in draining.items() if mine)
+    others = sorted(i for i, mine in draining.items() if not mine)
+    said = ""
+    if ours:
+        said += (
+            f" {', '.join(ours)} was drained by a scale-in, which goes on or was cut short. Cut short, it takes tasks again "
+            f"with: ansible-playbook playbooks/scale_instances.yml -e count={wanted}"
+        )
+        said += "." if others else ""
+    if others:
+        said += (
+            f" {', '.join(others)} was drained by a person, or by ECS since it goes. To have it take tasks again: "
+            "aws ecs update-container-instances-state --status ACTIVE."
+        )
+    return said
 
 
 _CAUSES = (

@@ -15,6 +15,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -82,9 +83,9 @@ def definition_faults(definition: Mapping[str, Any], container: str) -> list[str
     faults = []
     if not definition.get("taskRoleArn"):
         faults.append(
-            "The task has no role, so the agent in it may not open a channel. Make a role that ecs-tasks.amazonaws.com may "
-            "assume and that may ssmmessages:CreateControlChannel, CreateDataChannel, OpenControlChannel and "
-            "OpenDataChannel on *, and name it in task_definition_task_role; then playbooks/task.yml and playbooks/service.yml."
+            "The task has no role, so the agent in it may not open a channel. With service_execute_command: true "
+            "playbooks/task.yml makes one; then playbooks/service.yml. One of your own, in task_definition_task_role, must be "
+            "allowed ssmmessages:CreateControlChannel, CreateDataChannel, OpenControlChannel and OpenDataChannel on *."
         )
     for each in definition.get("containerDefinitions") or []:
         if each["name"] == container and each.get("readonlyRootFilesystem"):
@@ -113,6 +114,19 @@ def by_hand(cluster: str, task: str, container: str, region: str, command: str |
         f"aws ecs execute-command --region {region} --cluster {shlex.quote(cluster)} --task {task} "
         f"--container {shlex.quote(container)} --interactive --command {shlex.quote(command or '/bin/sh')}"
     )
+
+
+def docker_by_hand(runtime_id: str | None, command: str | None) -> str:
+    """Return the line that enters a container by Docker; empty where this machine's engine runs none of that id."""
+    docker = shutil.which("docker")
+    if not docker or not runtime_id:
+        return ""
+    try:
+        asked = [docker, "container", "inspect", "--format", "{{.State.Running}}", runtime_id]
+        found = subprocess.run(asked, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return f"docker exec -it {runtime_id[:12]} {command or '/bin/sh'}" if found.stdout.strip() == "true" else ""
 
 
 def session_json(session: Mapping[str, Any]) -> str:

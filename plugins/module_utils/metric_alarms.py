@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.handson.ecs.plugins.module_utils.metric_names import filled_in, mentions
 
@@ -19,15 +19,43 @@ COMPARISONS = {
 MISSING = ("breaching", "notBreaching", "ignore", "missing")
 #: Statistics that PutMetricAlarm takes as `Statistic`; all others are an `ExtendedStatistic`.
 PLAIN = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
+#: Of the option `alarms`, as a module's argument spec has it. Preflight holds the inventory's own alarms against it.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "description": {"type": "str", "default": ""},
+    "namespace": {"type": "str"},
+    "metric": {"type": "str"},
+    "dimensions": {"type": "dict", "default": {}},
+    "statistic": {"type": "str", "default": "Average"},
+    "metrics": {"type": "list", "elements": "dict"},
+    "comparison": {"type": "str", "choices": list(COMPARISONS), "required": True},
+    "threshold": {"type": "float", "required": True},
+    "period": {"type": "int", "default": 60},
+    "evaluation_periods": {"type": "int", "default": 3},
+    "datapoints": {"type": "int"},
+    "missing": {"type": "str", "choices": list(MISSING), "default": "missing"},
+}
+
+
+def ours_by_name(name: str, prefix: str) -> bool:
+    """Return whether an alarm under the prefix can be one that `metric_alarms` made: what follows has no slash.
+
+    Those with one are others' with the same tags, such as `<service>/<cluster>/<policy>` of a step scaling policy.
+    """
+    return "/" not in name.removeprefix(prefix)
 
 
 def faults(alarm: Mapping[str, Any]) -> Iterator[str]:
-    """Say what CloudWatch would refuse (PutMetricAlarm), whatever an emulator takes."""
+    """Say what CloudWatch would refuse (PutMetricAlarm), whatever an emulator takes; and a name that isn't ours to use."""
+    if not ours_by_name(alarm["name"], ""):
+        yield "a name with a slash is that of a scaling policy's alarm"
     metrics = alarm.get("metrics")
     if bool(metrics) == bool(alarm.get("metric")):
         yield "it needs a metric or metrics, and not both"
     if alarm.get("metric") and not alarm.get("namespace"):
         yield "metric needs its namespace"
+    ids = [str(part.get("id", "")) for part in metrics or []]
+    yield from (f"the id {i!r} is there twice" for i in sorted({i for i in ids if ids.count(i) > 1}))
     for part in metrics or []:
         if not re.fullmatch(r"[a-z][A-Za-z0-9_]*", str(part.get("id", ""))):
             yield f"the id {part.get('id')!r} of a metric has to begin with a small letter"
@@ -69,10 +97,17 @@ def wanted(alarm: Mapping[str, Any], known: Mapping[str, str], actions: Sequence
     }
     if alarm.get("metrics"):
         parts = [_part(p, alarm["period"]) for p in alarm["metrics"]]
-        return {**out, "metrics": filled_in(parts, known)}
+        compared = parts[-1]["id"]
+        parts = [{**p, "compared": p["id"] == compared} for p in filled_in(parts, known)]
+        return {**out, "metrics": _by_id(parts)}
     of = {"namespace": alarm["namespace"], "metric": alarm["metric"], "statistic": alarm["statistic"]}
     dimensions = {str(k): str(v) for k, v in (alarm.get("dimensions") or {}).items()}
     return {**out, **of, "period": alarm["period"], "dimensions": filled_in(dimensions, known)}
+
+
+def _by_id(parts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return them in one order: DescribeAlarms promises none, and which is compared is told by `compared`."""
+    return sorted(parts, key=lambda p: p["id"])
 
 
 def _part(part: Mapping[str, Any], period: int) -> dict[str, Any]:
@@ -105,7 +140,9 @@ def from_aws(alarm: Mapping[str, Any]) -> dict[str, Any]:
     if alarm.get("ActionsEnabled") is False:
         out["muted"] = True
     if alarm.get("Metrics"):
-        return {**out, "metrics": [_part_from_aws(p) for p in alarm["Metrics"]]}
+        # What is not said is true (MetricDataQuery).
+        parts = [{**_part_from_aws(p), "compared": p.get("ReturnData", True)} for p in alarm["Metrics"]]
+        return {**out, "metrics": _by_id(parts)}
     return {
         **out,
         "namespace": alarm.get("Namespace"),
@@ -144,8 +181,7 @@ def to_aws(alarm: Mapping[str, Any]) -> dict[str, Any]:
         "OKActions": alarm["actions"],
     }
     if "metrics" in alarm:
-        last = alarm["metrics"][-1]["id"]
-        return {**out, "Metrics": [_part_to_aws(p, p["id"] == last) for p in alarm["metrics"]]}
+        return {**out, "Metrics": [_part_to_aws(p) for p in alarm["metrics"]]}
     statistic = "Statistic" if alarm["statistic"] in PLAIN else "ExtendedStatistic"
     return {
         **out,
@@ -157,7 +193,8 @@ def to_aws(alarm: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _part_to_aws(part: Mapping[str, Any], compared: bool) -> dict[str, Any]:
+def _part_to_aws(part: Mapping[str, Any]) -> dict[str, Any]:
+    compared = part["compared"]
     if "expression" in part:
         label = {"Label": part["label"]} if part["label"] else {}
         return {"Id": part["id"], "Expression": part["expression"], "ReturnData": compared, **label}

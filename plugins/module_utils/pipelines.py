@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import TOKENS
+
 NAME = re.compile(r"[A-Za-z0-9.@\-_]{1,100}")
 BUCKET = re.compile(r"[a-zA-Z0-9\-.]{3,63}")
 PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")
@@ -63,6 +65,8 @@ def faults(options: Mapping[str, Any]) -> list[tuple[str, str]]:
     for option in ("branch", "cluster", "service", "image_file", "connection", "role"):
         if not (options.get(option) or "").strip():
             found.append((option, "it is empty"))
+    if TOKENS.search(options.get("connection") or ""):
+        found.append(("connection", "it is a token of GitHub or GitLab, and not the name or ARN of a connection"))
     for option, minutes in (("deploy_timeout", DEPLOY_MINUTES), ("approval_timeout", APPROVAL_MINUTES)):
         value = options.get(option)
         if value is not None and value not in minutes:
@@ -77,7 +81,8 @@ def stages_of(options: Mapping[str, Any], connection_arn: str) -> list[dict[str,
         "FullRepositoryId": repository_id(options["repository"]),
         "BranchName": options["branch"],
         "OutputArtifactFormat": options["source_format"],
-        # Pushes start it by `triggers`, or not at all: this is the other way, of which only one may be on.
+        # Pushes start it by `triggers`, or not at all: this is the other way, of which only one may be on. Left out it is on,
+        # so that a pipeline without triggers would start all the same.
         "DetectChanges": "false",
     }
     deploy = {

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Mapping
 
-from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
+from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing
 
 NAMESPACE, DIMENSION = "ecs", "ecs:service:DesiredCount"
 
@@ -81,131 +80,6 @@ def missing_service(cluster: str, service: str) -> Missing:
 def resource_label(load_balancer_arn: str, target_group_arn: str) -> str:
     """Return the ResourceLabel of a PredefinedMetricSpecification: the final portions of both ARNs."""
     return f"{load_balancer_arn.split(':loadbalancer/')[-1]}/{target_group_arn.split(':')[-1]}"
-
-
-# --- checks: what AWS refuses, said before anything is written
-
-
-def check(
-    minimum: int, maximum: int, policies: Sequence[Mapping[str, Any]], actions: Sequence[Mapping[str, Any]]
-) -> None:
-    """Raise ResourceError where the options contradict each other or AWS would refuse them."""
-    if minimum < 0:
-        raise ResourceError(f"min is {minimum}: a service has 0 tasks or more.")
-    if minimum > maximum:
-        raise ResourceError(
-            f"min is {minimum} and max is {maximum}: min must not be above max. Raise max or lower min."
-        )
-    _unique("policies", policies)
-    _unique("scheduled_actions", actions)
-    tracked: dict[Any, str] = {}
-    for policy in policies:
-        if policy["type"] == "step":
-            _check_step(policy)
-            continue
-        _check_tracking(policy)
-        metric = (policy["metric"], policy.get("target_group"))
-        if metric in tracked:
-            raise ResourceError(
-                f"The policies {tracked[metric]!r} and {policy['name']!r} both track {policy['metric']}: AWS takes one for "
-                "a metric. Take one of them away."
-            )
-        tracked[metric] = policy["name"]
-    for action in actions:
-        _check_action(action, minimum, maximum)
-
-
-def _unique(option: str, items: Iterable[Mapping[str, Any]]) -> None:
-    seen: set[str] = set()
-    for item in items:
-        if item["name"] in seen:
-            raise ResourceError(f"{option} has {item['name']!r} twice. Give each another name.")
-        seen.add(item["name"])
-
-
-def _wrong(policy: Mapping[str, Any], text: str) -> ResourceError:
-    return ResourceError(f"The scaling policy {policy['name']!r}: {text}")
-
-
-def _check_tracking(policy: Mapping[str, Any]) -> None:
-    if not policy.get("metric") or policy.get("target") is None:
-        raise _wrong(policy, "a target tracking policy needs metric and target.")
-    if policy["target"] <= 0:
-        raise _wrong(policy, f"target is {policy['target']:g}, and must be above 0.")
-    _check_cooldowns(policy, "scale_out_cooldown", "scale_in_cooldown")
-    named = [o for o in ("load_balancer", "target_group") if policy.get(o)]
-    if policy["metric"] == REQUESTS and len(named) < 2:
-        raise _wrong(policy, f"{REQUESTS} needs load_balancer and target_group, whose requests are counted.")
-    if policy["metric"] != REQUESTS and named:
-        raise _wrong(policy, f"{' and '.join(named)} belong to {REQUESTS}, and the metric is {policy['metric']}.")
-
-
-def _check_cooldowns(policy: Mapping[str, Any], *options: str) -> None:
-    for option in options:
-        if (policy.get(option) or 0) < 0:
-            raise _wrong(policy, f"{option} is {policy[option]}, and must be 0 seconds or more.")
-
-
-def _check_step(policy: Mapping[str, Any]) -> None:
-    missing = [o for o in ("adjustment_type", "steps", "alarm") if not policy.get(o)]
-    if missing:
-        raise _wrong(policy, f"a step policy needs {', '.join(missing)}.")
-    _check_cooldowns(policy, "cooldown")
-    if policy["adjustment_type"] == "ExactCapacity" and any(s["adjustment"] < 0 for s in policy["steps"]):
-        raise _wrong(policy, "with ExactCapacity an adjustment is a number of tasks, 0 or more.")
-    if policy.get("min_adjustment_magnitude") and policy["adjustment_type"] != "PercentChangeInCapacity":
-        raise _wrong(policy, "min_adjustment_magnitude goes with PercentChangeInCapacity only.")
-    _check_intervals(policy)
-    alarm = policy["alarm"]
-    wanted, most = alarm.get("datapoints_to_alarm"), alarm["evaluation_periods"]
-    if wanted is not None and not 1 <= wanted <= most:
-        raise _wrong(policy, f"datapoints_to_alarm is {wanted}, outside of 1 to evaluation_periods, which is {most}.")
-
-
-def _check_intervals(policy: Mapping[str, Any]) -> None:
-    """AWS's rules for step adjustments (User Guide, "Step adjustments"): no gap, no overlap, open at the outer end."""
-    steps = sorted(policy["steps"], key=lambda s: float("-inf") if s.get("lower") is None else s["lower"])
-    for step in steps:
-        if step.get("lower") is None and step.get("upper") is None and len(steps) > 1:
-            raise _wrong(policy, "a step without lower and upper covers everything, and must be the only one.")
-        if None not in (step.get("lower"), step.get("upper")) and step["lower"] >= step["upper"]:
-            raise _wrong(policy, f"a step goes from {step['lower']:g} to {step['upper']:g}: lower must be below upper.")
-    for one, other in zip(steps, steps[1:]):
-        if one.get("upper") is None or other.get("lower") is None or one["upper"] != other["lower"]:
-            raise _wrong(
-                policy,
-                f"after the step up to {one.get('upper')} comes one from {other.get('lower')}: steps must follow each "
-                "other without gap or overlap.",
-            )
-    first, last = steps[0].get("lower"), steps[-1].get("upper")
-    if first is not None and first < 0:
-        raise _wrong(policy, f"the lowest step begins at {first:g}, below the threshold: leave its lower out.")
-    if last is not None and last > 0:
-        raise _wrong(policy, f"the highest step ends at {last:g}, above the threshold: leave its upper out.")
-
-
-def _check_action(action: Mapping[str, Any], minimum: int, maximum: int) -> None:
-    name, schedule = action["name"], action["schedule"]
-    least, most = action.get("min"), action.get("max")
-    if re.search(r"^ | $|[:/|\x00-\x1f]", name):
-        raise ResourceError(
-            f"The name of the scheduled action {name!r} has a character that AWS refuses (one of : / |)."
-        )
-    if least is None and most is None:
-        raise ResourceError(f"The scheduled action {name!r} sets neither min nor max. Give it one of them.")
-    if least is not None and most is not None and least > most:
-        raise ResourceError(f"The scheduled action {name!r} has min {least} above max {most}.")
-    if (least is None and most < minimum) or (most is None and least > maximum):
-        raise ResourceError(
-            f"The scheduled action {name!r} sets {'max to ' + str(most) if least is None else 'min to ' + str(least)}, outside "
-            f"of min {minimum} to max {maximum}. Give it both bounds, or change those."
-        )
-    match = re.fullmatch(r"(at|rate|cron)\((.*)\)", schedule)
-    if not match or (match[1] == "cron" and len(match[2].split()) != 6):
-        raise ResourceError(
-            f"The schedule of the scheduled action {name!r} is {schedule!r}. AWS takes at(yyyy-mm-ddThh:mm:ss), "
-            "rate(value unit), or cron(minutes hours day-of-month month day-of-week year)."
-        )
 
 
 # --- the options as they are compared

@@ -1,7 +1,7 @@
 # Copyright: the handson.ecs contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which variables hold a secret, going by their names."""
+"""Which variables hold a secret, going by their names, and which values are one, going by their form."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ _ABOUT = {
 SECRET_NAME = re.compile(
     r"PASS(WORD|WD|PHRASE)?|(^|_)PWD$|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY", re.IGNORECASE
 )
+#: What GitHub and GitLab give out as a token, anywhere in a text.
+TOKENS = re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[\w-]{20,})")
+#: User and password, or a token, that a URL holds before its host.
+CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 
 
 def looks_secret(name: str) -> bool:

@@ -10,6 +10,7 @@ documentation.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Callable, Iterable, Mapping
@@ -120,11 +121,16 @@ class GroupLog:
         self._logs, self._group, self._main = logs, group, main
         self._since = self._latest = since
         self._seen: dict[str, int] = {}  # event id -> timestamp
+        #: Whether the last look ended before the log did.
+        self.cut = False
 
-    def look(self) -> list[str]:
-        """Return the lines that are new, oldest first. Raises ClientError ResourceNotFoundException without the group."""
+    def look(self, deadline: float) -> list[str]:
+        """Return the lines that are new, oldest first. Raises ClientError ResourceNotFoundException without the group.
+
+        No page is begun after `deadline` (of time.monotonic) but the first one: a busy group is written faster than read.
+        """
         start = max(self._since, self._latest - LATE)
-        found, token = [], None
+        found, token, self.cut = [], None, False
         while True:
             page = self._logs.filter_log_events(
                 logGroupName=self._group, startTime=start, **({"nextToken": token} if token else {})
@@ -132,7 +138,8 @@ class GroupLog:
             found += [e for e in page["events"] if e["eventId"] not in self._seen]
             self._seen.update({e["eventId"]: e["timestamp"] for e in page["events"]})
             token = page.get("nextToken")
-            if not token:
+            self.cut = bool(token) and time.monotonic() >= deadline
+            if self.cut or not token:
                 break
         self._latest = max([self._latest, *(e["timestamp"] for e in found)])
         self._seen = {i: t for i, t in self._seen.items() if t >= self._latest - LATE}

@@ -12,6 +12,8 @@ description:
   - For more it does not wait for the new instances. M(handson.ecs.ecs_cluster_wait) does.
   - For fewer it chooses those that go, drains them (ECS starts their services' tasks elsewhere and stops them here),
     and terminates them when no task runs on them any more. Where that does not come about they take tasks again.
+  - Those that it drains carry the ECS attribute C(handson.draining) until then. Where a run was cut short, the next one
+    finishes with them, or lets them take tasks again where they are to stay. What a person drained stays as it is.
   - A group that ECS scales by a capacity provider is refused, since ECS would set the number back.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
@@ -81,6 +83,11 @@ removed:
   returned: always
   type: list
   elements: str
+taken_back:
+  description: Ids of the instances that an earlier run had left draining, and that take tasks again.
+  returned: always
+  type: list
+  elements: str
 policies:
   description: Names of the group's enabled policies, which may change the number again.
   returned: always
@@ -98,10 +105,11 @@ except ImportError:
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_message
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_drains as drains
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_groups as groups
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_policies as policies
 from ansible_collections.handson.ecs.plugins.module_utils import names
-from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import container_instances
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
@@ -127,15 +135,29 @@ class Capacity:
         rows = [
             r for r in map(groups.instance_row, group.get("Instances") or []) if "Terminat" not in r["lifecycle_state"]
         ]
-        removed = self._remove(rows, before) if self.count < before else []
-        if self.count != before - len(removed) and not self.module.check_mode:
-            self._set()
+        registered = self._registered()
+        going = []
+        if self.count < before:
+            going = policies.to_remove(rows, registered, min(len(rows), before) - self.count)
+        staying = [registered[r["id"]] for r in rows if r["id"] in registered and r["id"] not in going]
+        back = sorted(i["ec2InstanceId"] for i in staying if i["status"] == "DRAINING" and drains.marked(i))
+        removed = going
+        if not self.module.check_mode:
+            # First, since the tasks of those that go may need their room.
+            self._take_back([i for i in staying if drains.marked(i)])
+            removed = self._remove(going, registered)
+            if self.count != before - len(removed):
+                self._set()
+        diff = {"before": {"desired": before}, "after": {"desired": self.count}}
+        if back:
+            diff["before"]["left_draining"], diff["after"]["left_draining"] = back, []
         return {
-            "changed": self.count != before,
-            "diff": {"before": {"desired": before}, "after": {"desired": self.count}},
+            "changed": self.count != before or bool(back),
+            "diff": diff,
             "before": before,
             "count": self.count,
             "removed": removed,
+            "taken_back": back,
             "policies": acting,
         }
 
@@ -159,40 +181,54 @@ class Capacity:
 
     # --- fewer ------------------------------------------------------------------------------------------------------
 
-    def _remove(self, rows, before):
-        """Drain and terminate those that are too many. Instances that are still to come are only no longer wanted."""
-        registered = self._registered()
-        going = policies.to_remove(rows, registered, min(len(rows), before) - self.count)
-        if self.module.check_mode or not going:
-            return going
+    def _remove(self, going, registered):
+        """Drain and terminate those that go. Instances that are still to come are only no longer wanted."""
+        if not going:
+            return []
         draining = [i for i in going if i in registered]
-        fresh = [registered[i]["containerInstanceArn"] for i in draining if registered[i]["status"] == "ACTIVE"]
-        self._become(fresh, "DRAINING")
-        try:
-            self._wait_until_empty(draining)
-        except ResourceError:
-            self._become(fresh, "ACTIVE")
-            raise
+        # One that a person drained is not ours to let take tasks again.
+        ours = [
+            registered[i] for i in draining if registered[i]["status"] == "ACTIVE" or drains.marked(registered[i])
+        ]
         gone = []
-        for instance in going:
-            self.progress.say(f"{self.name}: {instance} goes")
-            try:
-                self.autoscaling.terminate_instance_in_auto_scaling_group(
-                    InstanceId=instance, ShouldDecrementDesiredCapacity=True
-                )
-            except is_boto3_error_message("not found"):
-                continue  # it has gone by itself, and the group still wants as many
-            gone.append(instance)
+        try:
+            drains.drain(self.ecs, self.cluster, ours, self.params["timeout"])
+            self._wait_until_empty(draining)
+            for instance in going:
+                self.progress.say(f"{self.name}: {instance} goes")
+                if self._terminate(instance):
+                    gone.append(instance)
+        except BaseException:  # also Ctrl-C; where even this is not reached, the mark tells the next run
+            terminated = set(gone)
+            self._take_back([i for i in ours if i["ec2InstanceId"] not in terminated], failing=True)
+            raise
         return gone
+
+    def _terminate(self, instance):
+        """Return whether the group wants one less; one that has gone by itself is still wanted."""
+        try:
+            self.autoscaling.terminate_instance_in_auto_scaling_group(
+                InstanceId=instance, ShouldDecrementDesiredCapacity=True
+            )
+        except is_boto3_error_message("not found"):
+            return False
+        return True
+
+    def _take_back(self, instances, failing=False):
+        """Let them take tasks again. While something else fails, that is what is to be told."""
+        if not instances:
+            return
+        ids = ", ".join(sorted(i["ec2InstanceId"] for i in instances))
+        self.progress.say(f"{self.name}: {ids} may take tasks again")
+        try:
+            drains.take_back(self.ecs, self.cluster, instances)
+        except (BotoCoreError, ClientError) as e:
+            if not failing:
+                raise
+            self.module.warn(f"{ids} could not be let take tasks again. Run this again with the old count. {e}")
 
     def _registered(self):
         return {i["ec2InstanceId"]: i for i in container_instances(self.ecs, self.cluster) if i.get("ec2InstanceId")}
-
-    def _become(self, arns, status):
-        for part in chunks(arns, 10):
-            self.ecs.update_container_instances_state(
-                cluster=self.cluster, containerInstances=list(part), status=status
-            )
 
     def _wait_until_empty(self, going):
         deadline = time.monotonic() + self.params["timeout"]
@@ -209,8 +245,8 @@ class Capacity:
             if time.monotonic() >= deadline:
                 busy = ", ".join(f"{i} ({n} tasks)" for i, n in left.items() if n)
                 raise ResourceError(
-                    f"After {self.params['timeout']} s tasks still run on {busy}, so nothing was taken away and the "
-                    "instances take tasks again. ECS stops a task when another one runs elsewhere: there may be no room "
+                    f"After {self.params['timeout']} s tasks still run on {busy}, so nothing was taken away, and what "
+                    "was drained for this takes tasks again. ECS stops a task when another one runs elsewhere: there may be no room "
                     "for it, or the task belongs to no service and ends when it likes. Lower the service's count or stop "
                     "the task, and run again."
                 )

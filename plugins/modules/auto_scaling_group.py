@@ -86,6 +86,23 @@ options:
     description: Which instances go first, such as V(OldestLaunchTemplate). Without it the group keeps what it has.
     type: list
     elements: str
+  metrics_collection:
+    description:
+      - Names of the group's own metrics that CloudWatch gets each minute, such as V(GroupInServiceInstances), free of
+        charge. Without it the group keeps what it has. A new one has none.
+    type: list
+    elements: str
+  detailed_monitoring:
+    description:
+      - V(true) switches metrics each minute on for running instances that another version of the launch template
+        started, where they are not to be replaced. New ones have what the template says. V(false) leaves all as they are.
+    type: bool
+    default: false
+  cluster:
+    description:
+      - Name of the ECS cluster. With it, instances that a scale-in of M(handson.ecs.auto_scaling_capacity) left draining
+        because it was cut short take tasks again.
+    type: str
   refresh_instances:
     description:
       - Whether instances that run another version than the launch template's default one are replaced.
@@ -162,6 +179,7 @@ import time
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_drains as drains
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_groups as groups
 from ansible_collections.handson.ecs.plugins.module_utils import launch_templates, names
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks
@@ -186,6 +204,7 @@ _OPTIONS = (
     "health_check_grace",
     "new_instances_protected_from_scale_in",
     "termination_policies",
+    "metrics_collection",
 )
 
 
@@ -197,6 +216,8 @@ class AutoScalingGroup(Resource):
     def __init__(self, module):
         super().__init__(module)
         self._version = None
+        #: container instances that a scale-in left draining
+        self._left = []
 
     @property
     def autoscaling(self):
@@ -213,19 +234,39 @@ class AutoScalingGroup(Resource):
 
     def desired(self, current):
         groups.check_sizes(self.params["min"], self.params["max"], self.params["desired"])
+        groups.check_metrics(self.params["metrics_collection"])
         template = self.resolve(lambda: launch_templates.existing(self.client("ec2"), self.params["launch_template"]))
         known = template != KNOWN_AFTER_APPLY
         self._version = int(template["DefaultVersionNumber"]) if known else KNOWN_AFTER_APPLY
         initial = self.params["initial_desired"]
         starts = {"desired": initial} if current is None and self.params["desired"] is None and initial is not None else {}
         groups.check_sizes(self.params["min"], self.params["max"], starts.get("desired"))
+        wanted = self.given("name", "launch_template", *_OPTIONS)
+        if "metrics_collection" in wanted:
+            wanted["metrics_collection"] = sorted(set(wanted["metrics_collection"]))
         return {
-            **self.given("name", "launch_template", *_OPTIONS),
+            **wanted,
             **starts,
             "launch_template_id": template["LaunchTemplateId"] if known else KNOWN_AFTER_APPLY,
             "launch_template_version": "$Default",
             "subnets": self.resolve(self._subnet_ids),
+            **self._mend(current),
         }
+
+    def _mend(self, current):
+        """Note in `current` which instances are not as they should be; return that there should be none."""
+        rows = [i for i in (current or {}).get("instances") or [] if i["lifecycle_state"] == "InService"]
+        found = {}
+        if rows and self.params["cluster"]:
+            self._left = drains.left_in(self.client("ecs"), self.params["cluster"], [i["id"] for i in rows])
+            found["left_draining"] = sorted(i["ec2InstanceId"] for i in self._left)
+        if self.params["detailed_monitoring"] and not self.params["refresh_instances"] and self._version != KNOWN_AFTER_APPLY:
+            # In check mode the version that the same run would make is not there, and all may be of an old one.
+            old = groups.outdated(rows, self.params["launch_template"], 0 if self.module.check_mode else self._version)
+            found["unmonitored_instances"] = groups.unmonitored(self.client("ec2"), old) if old else []
+        wrong = {what: ids for what, ids in found.items() if ids}
+        (current or {}).update(wrong)
+        return {what: [] for what in wrong}
 
     def create(self, desired):
         self.retry_on(
@@ -236,6 +277,7 @@ class AutoScalingGroup(Resource):
                 **groups.parameters(desired, desired),
             ),
         )
+        groups.collect(self.autoscaling, self.name, desired.get("metrics_collection") or ())
 
     def update(self, current, desired, changes):
         protection = "new_instances_protected_from_scale_in"
@@ -244,6 +286,9 @@ class AutoScalingGroup(Resource):
             self._protect(
                 [i["id"] for i in current["instances"] if i["lifecycle_state"] == "InService"], desired[protection]
             )
+        if "left_draining" in changes:
+            # Before fewer are wanted, when auto scaling would choose others.
+            drains.take_back(self.client("ecs"), self.params["cluster"], self._left)
         parameters = groups.parameters(desired, changes)
         if parameters:
             self.retry_on(
@@ -252,6 +297,12 @@ class AutoScalingGroup(Resource):
             )
         if "tags" in changes:
             self.autoscaling.create_or_update_tags(Tags=groups.tag_list(self.name, desired["tags"]))
+        if "metrics_collection" in changes:
+            groups.collect(
+                self.autoscaling, self.name, desired["metrics_collection"], current.get("metrics_collection") or ()
+            )
+        for part in chunks(current["unmonitored_instances"] if "unmonitored_instances" in changes else [], 50):
+            self.client("ec2").monitor_instances(InstanceIds=list(part))
 
     def after(self, current, changed):
         rows = current.get("instances") or []
@@ -332,7 +383,7 @@ class AutoScalingGroup(Resource):
 
     def _refresh(self, outdated, changed):
         """Have the outdated instances replaced, unless that is going on already."""
-        going = self._refresh_in_progress()
+        going = groups.refresh_in_progress(self.autoscaling, self.name)
         if going:
             return {"outdated_instances": outdated, "instance_refresh": {**going, "started": False}}
         started = {"id": KNOWN_AFTER_APPLY, "status": "Pending", "percentage_complete": 0, "started": True}
@@ -344,20 +395,9 @@ class AutoScalingGroup(Resource):
                 started["id"] = answer["InstanceRefreshId"]
             except is_boto3_error_code("InstanceRefreshInProgress"):
                 # Started since we looked: by somebody else, or by our own first try whose answer was lost.
-                started = {**(self._refresh_in_progress() or started), "started": False}
+                started = {**(groups.refresh_in_progress(self.autoscaling, self.name) or started), "started": False}
                 return {"outdated_instances": outdated, "instance_refresh": started, "changed": changed}
         return {"outdated_instances": outdated, "instance_refresh": started, "changed": True}
-
-    def _refresh_in_progress(self):
-        found = self.autoscaling.describe_instance_refreshes(AutoScalingGroupName=self.name)["InstanceRefreshes"]
-        for refresh in found:
-            if refresh["Status"] in groups.REFRESHING:
-                return {
-                    "id": refresh["InstanceRefreshId"],
-                    "status": refresh["Status"],
-                    "percentage_complete": refresh.get("PercentageComplete", 0),
-                }
-        return None
 
 
 def main():
@@ -381,6 +421,9 @@ def main():
         health_check_grace={"type": "int", "default": 300},
         new_instances_protected_from_scale_in={"type": "bool", "default": False},
         termination_policies={"type": "list", "elements": "str"},
+        metrics_collection={"type": "list", "elements": "str"},
+        detailed_monitoring={"type": "bool", "default": False},
+        cluster={"type": "str"},
         refresh_instances={"type": "bool", "default": False},
         delete_timeout={"type": "int", "default": 600},
     )

@@ -10,7 +10,8 @@ short_description: Keep a target tracking policy of an Auto Scaling group
 description:
   - Makes, changes and deletes a policy that keeps a metric of a group's instances near a target.
   - The policy makes its alarms by itself and takes them along. They are shown and never changed here.
-  - AWS takes one policy for a metric. Another one of this group that tracks the same metric is replaced.
+  - AWS takes one policy for a metric. Where the group has another one that tracks the same metric it is refused, since
+    nobody can tell whose that is. Give O(name) its name to take it over, or delete it.
   - A group that ECS scales by a capacity provider (managed scaling) is refused, since two controllers would fight.
   - A policy has no tags of its own. O(owner) is held against the tags of the group, and O(tags) is not used.
   - It is not M(community.aws.autoscaling_policy), which has no check mode.
@@ -156,6 +157,7 @@ class AutoScalingPolicy(Resource):
                 self.params["owner"],
             )
             self._refuse_two_controllers()
+            policies.refuse_rivals(self._policies, self.name, self.params["metric"], self.params["auto_scaling_group"])
         wanted = {**self.given(*_OPTIONS), "type": policies.TARGET_TRACKING}
         return {**wanted, "managed_scaling": "DISABLED"} if self.params["capacity_provider"] else wanted
 
@@ -177,8 +179,6 @@ class AutoScalingPolicy(Resource):
             self._delete(self.name)
 
     def _put(self, desired):
-        for rival in policies.rivals(self._policies, self.name, desired["metric"]):
-            self._delete(rival)
         self.retry_on(BUSY, lambda: self.autoscaling.put_scaling_policy(**policies.policy_to_aws(desired)))
 
     def _delete(self, name):

@@ -12,6 +12,9 @@ description:
   - A build of the project itself has no artifacts. In a pipeline the same project works as it is, since CodePipeline
     overrides source and artifacts of the build that it starts.
   - Whether anything differs is seen by comparing, and only the part that differs is updated.
+  - Deleting it stops the builds that run, and waits until they have ended, since they would write on to its log and cache.
+  - What looks like a secret in a project, such as a token that somebody put into a plain variable, is shown as a
+    fingerprint only, and compared as it is.
   - No option takes a token. A private repository is reached by a connection or by a secret, each given by its ARN.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
@@ -147,6 +150,10 @@ options:
         match. Every group needs one of type V(EVENT).
     type: list
     elements: list
+  progress_file:
+    description:
+      - File that progress is written to while it waits. The action plugin of the same name sets it.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -182,6 +189,8 @@ project:
     tags: {"handson:service": petclinic-rest-service}
 """
 
+import time
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import names
@@ -192,6 +201,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.build_projects import 
     PART_OF,
     faults,
     image_pull_credentials,
+    masked,
     misplaced_secrets,
     normalized_auth,
     normalized_cache,
@@ -200,7 +210,9 @@ from ansible_collections.handson.ecs.plugins.module_utils.build_projects import 
     project_to_aws,
     webhook_to_aws,
 )
+from ansible_collections.handson.ecs.plugins.module_utils.build_runs import is_over
 from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     ClientError,
     Resource,
@@ -209,11 +221,24 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     ignore_missing,
 )
 
-#: Said as long as IAM has not told CodeBuild of a new role
-UNKNOWN_ROLE = ("is not authorized to perform: sts:AssumeRole",)
+#: Said where the role may not use the connection of `source_auth`. CodeBuild looks already when the project is made:
+#: https://github.com/aws/aws-cdk/issues/38504, and of webhooks https://github.com/aws/aws-cdk/issues/31726
+NO_CONNECTION = ("is not authorized to access connection", "Access denied to connection")
+#: Said as long as IAM has not told CodeBuild of a new role, or of its new policies
+NOT_SPREAD = ("is not authorized to perform: sts:AssumeRole", *NO_CONNECTION)
 GONE = "ResourceNotFoundException"
 #: GitHub, or the way there, has refused
 NOT_LET_IN = "OAuthProviderException"
+#: And so it says where the way is a connection
+NO_WAY = "InvalidInputException"
+#: Seconds until a build that was told to stop must have ended, and between two looks at it
+STOP_TIMEOUT, STOP_INTERVAL = 300, 3
+#: What a connection takes to be used by a project
+HOW_TO_CONNECT = (
+    "The connection of source_auth (build_project_source_auth_arn) must be approved and of this account, and the project's "
+    "role must be allowed codeconnections:GetConnection, GetConnectionToken and UseConnection on it, which "
+    "playbooks/build.yml sees to; you need codeconnections:PassConnection."
+)
 
 
 class CodebuildProject(Resource):
@@ -224,6 +249,7 @@ class CodebuildProject(Resource):
     def __init__(self, module):
         super().__init__(module)
         self._live = None  # the project as AWS gave it, for what is no option of ours
+        self._progress = Progress(self.params["progress_file"])
 
     def get(self):
         found = self.client("codebuild").batch_get_projects(names=[self.name])["projects"]
@@ -253,7 +279,7 @@ class CodebuildProject(Resource):
 
     def create(self, desired):
         parameters = project_to_aws(desired, desired)
-        self._patiently(lambda: self.client("codebuild").create_project(name=self.name, **parameters))
+        self._with_its_role("made", lambda: self.client("codebuild").create_project(name=self.name, **parameters))
         if desired.get("webhook"):
             self._create_webhook(desired["webhook"])
 
@@ -266,7 +292,7 @@ class CodebuildProject(Resource):
             self._delete_webhook()
         if changes & set(PART_OF):
             parameters = project_to_aws(desired, changes, self._live)
-            self._patiently(lambda: codebuild.update_project(name=self.name, **parameters))
+            self._with_its_role("changed", lambda: codebuild.update_project(name=self.name, **parameters))
         if wanted and (moved or not current["webhook"]):
             self._create_webhook(wanted)
         elif wanted and "webhook" in changes:
@@ -276,11 +302,66 @@ class CodebuildProject(Resource):
     def delete(self, current):
         if current["webhook"]:
             self._delete_webhook()
+        self._stop_builds()
         self.client("codebuild").delete_project(name=self.name)
 
     def _patiently(self, call):
-        """Call until IAM has told CodeBuild of the role."""
-        return self.retry_on(UNKNOWN_ROLE, call)
+        """Call until IAM has told CodeBuild of the role and of what it may do."""
+        return self.retry_on(NOT_SPREAD, call)
+
+    def _with_its_role(self, done, call):
+        """Make or change the project, which CodeBuild does with a look at what its role may do."""
+        try:
+            return self._patiently(call)
+        except ClientError as e:
+            if not any(said in str(e) for said in NO_CONNECTION):
+                raise
+            raise ResourceError(
+                f"The build project {self.name!r} can't be {done}: {e.response['Error'].get('Message')} {HOW_TO_CONNECT}"
+            ) from None
+
+    # --- its builds -----------------------------------------------------------------------------------------------
+
+    def _stop_builds(self):
+        """Stop what runs. A build outlives its project: it would make its log group anew and fill its cache again."""
+        told, deadline = set(), time.monotonic() + STOP_TIMEOUT
+        while running := self._running():
+            for build in running:
+                if build["id"] not in told:
+                    told.add(build["id"])
+                    self._progress.say(f"stops the build {build['id']}, which is in phase {build.get('currentPhase')}")
+                    # One that has just ended is refused; the next look tells.
+                    ignore_missing(lambda b=build: self.client("codebuild").stop_build(id=b["id"]), GONE, NO_WAY)
+            if time.monotonic() >= deadline:
+                raise ResourceError(
+                    f"The build {running[0]['id']} still runs, {STOP_TIMEOUT} s after it was told to stop, so the build "
+                    f"project {self.name!r} was left. Look at it in the CodeBuild console, and run again."
+                )
+            time.sleep(STOP_INTERVAL)
+
+    def _running(self):
+        """The builds that run, out of the newest hundred."""
+        codebuild = self.client("codebuild")
+        listed = ignore_missing(
+            lambda: codebuild.list_builds_for_project(projectName=self.name, sortOrder="DESCENDING"), GONE
+        )
+        ids = (listed or {}).get("ids") or []
+        return [b for b in codebuild.batch_get_builds(ids=ids)["builds"] if not is_over(b)] if ids else []
+
+    # --- what is shown --------------------------------------------------------------------------------------------
+
+    def _diff(self, before, after):
+        return super()._diff(masked(before), masked(after))
+
+    def _present(self):
+        return self._masked(super()._present())
+
+    def _absent(self):
+        return self._masked(super()._absent())  # one that isn't ours is shown
+
+    @staticmethod
+    def _masked(result):
+        return {**result, "project": masked(result["project"])} if result["project"] else result
 
     # --- the webhook ----------------------------------------------------------------------------------------------
 
@@ -296,10 +377,16 @@ class CodebuildProject(Resource):
             self._by_github(lambda: codebuild.update_webhook(**parameters))
 
     def _delete_webhook(self):
+        def delete():
+            return ignore_missing(lambda: self.client("codebuild").delete_webhook(projectName=self.name), GONE)
+
+        if self.params["state"] == "present":
+            self._by_github(delete)
+            return
         try:
-            ignore_missing(lambda: self.client("codebuild").delete_webhook(projectName=self.name), GONE)
+            delete()
         except ClientError as e:
-            if e.response.get("Error", {}).get("Code") != NOT_LET_IN or self.params["state"] == "present":
+            if e.response.get("Error", {}).get("Code") not in (NOT_LET_IN, NO_WAY):
                 raise
             # The repository or the connection to it has gone before: no reason to keep the project.
             self.module.warn(
@@ -310,14 +397,17 @@ class CodebuildProject(Resource):
     def _by_github(self, call):
         """Make a call that CodeBuild passes on to GitHub."""
         try:
-            return call()
+            return self._patiently(call)
         except ClientError as e:
             error = e.response.get("Error", {})
-            if error.get("Code") != NOT_LET_IN and "access token" not in error.get("Message", ""):
+            said = error.get("Message", "")
+            by_connection = any(fragment in said for fragment in NO_CONNECTION)
+            if error.get("Code") != NOT_LET_IN and "access token" not in said and not by_connection:
                 raise
+            way_out = HOW_TO_CONNECT + " Besides, CodeBuild needs" if by_connection else "CodeBuild needs"
             raise ResourceError(
                 f"The build project {self.name!r} is there, but GitHub did not let CodeBuild set its webhook: "
-                f"{error.get('Message')} CodeBuild needs credentials of somebody who administers the repository: give "
+                f"{said} {way_out} credentials of somebody who administers the repository: give "
                 "source_auth (in the inventory build_project_source_auth_type and build_project_source_auth_arn), or "
                 "connect the account to GitHub once in the CodeBuild console. Or do without a webhook: "
                 "build_project_webhook_enabled: false."
@@ -367,6 +457,7 @@ def main():
         timeout={"type": "int", "default": 60},
         queued_timeout={"type": "int", "default": 480},
         webhook={"type": "list", "elements": "list"},
+        progress_file={"type": "path"},
     )
     module = AnsibleAWSModule(
         argument_spec=spec,

@@ -118,6 +118,7 @@ log:
   elements: str
 """
 
+import time
 import uuid
 
 try:
@@ -164,7 +165,7 @@ class BuildRun(Resource):
             }
         if found:
             watch.say(f"follows the build {found['id']}")
-        build = found or self._start()
+        build = found or self._start(watch)
         if not found:
             watch.say(f"build {build['id']} of {what}")
         result = {"changed": not found, "followed": bool(found)}
@@ -222,12 +223,27 @@ class BuildRun(Resource):
         )
         return bool(found and found["images"])
 
-    def _start(self):
+    def _start(self, watch):
         # A repeated call (a lost answer) gets the same build again.
         request = {"projectName": self.name, "idempotencyToken": str(uuid.uuid4())}
         if self.params["source_version"]:
             request["sourceVersion"] = self.params["source_version"]
-        return self.retry_on(ROLE_NOT_YET, lambda: self.client("codebuild").start_build(**request)["build"])
+        deadline, waiting = time.monotonic() + self.params["wait_timeout"], False
+        while True:
+            try:
+                return self.retry_on(ROLE_NOT_YET, lambda: self.client("codebuild").start_build(**request)["build"])
+            except ClientError as e:
+                helps, said = build_runs.full(e) or (None, "")
+                if not said:
+                    raise
+                if not helps or not self.params["wait"]:
+                    raise ResourceError(said) from e
+                if time.monotonic() >= deadline:
+                    raise ResourceError(f"{said} After {self.params['wait_timeout']} s there is still no room.") from e
+                if not waiting:
+                    watch.say(f"{said} It waits for one to end.")
+                waiting = True
+            time.sleep(max(self.params["wait_interval"], 0.1))
 
 
 def main():

@@ -84,6 +84,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     argument_spec,
     ignore_missing,
 )
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import TOKENS
 
 GONE = "ResourceNotFoundException"
 
@@ -117,9 +118,12 @@ class CodeConnection(Resource):
         """Tell what there is to tell of somebody else's connection, and leave the module."""
         arn = self.params["arn"]
         if not is_arn(arn):
+            if not arn.startswith("arn:") or TOKENS.search(arn):  # shown neither here nor among the arguments (-vvv)
+                self.module.no_log_values.add(arn)
             self.module.fail_json(
-                msg=f"{arn!r} is not the ARN of a connection, which is arn:aws:codeconnections:<region>:<account>:connection/"
-                "<id>. Set pipeline_connection_arn to one, or leave it empty to have a connection made."
+                msg="What is given as arn is not the ARN of a connection, which is "
+                "arn:aws:codeconnections:<region>:<account>:connection/<id>. Set pipeline_connection_arn to one, "
+                "or leave it empty to have a connection made."
             )
         found = None
         try:

@@ -159,6 +159,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     argument_spec,
     ignore_missing,
 )
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import TOKENS
 
 GONE = "PipelineNotFoundException"
 #: Of the option, the variable that the inventory has for it, where it isn't the pipeline's own
@@ -185,6 +186,9 @@ class CodePipeline(Resource):
         login = login_in(self.params["repository"] or "")
         if login:
             self.module.no_log_values.update({login, *login.split(":")} - {""})
+        connection = self.params["connection"] or ""
+        if TOKENS.search(connection):
+            self.module.no_log_values.add(connection)
 
     def get(self):
         codepipeline = self.client("codepipeline")

@@ -126,7 +126,7 @@ except ImportError:
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 
-from ansible_collections.handson.ecs.plugins.module_utils import build_runs, pipeline_runs
+from ansible_collections.handson.ecs.plugins.module_utils import build_runs, pipeline_runs, pipeline_watch
 from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.names import refuse_foreign_parent
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
@@ -139,7 +139,7 @@ class PipelineRun:
         self.module = module
         self.params = module.params
         self._clients = {}
-        self.watch = pipeline_runs.PipelineWatch(self.client, self.params)
+        self.watch = pipeline_watch.PipelineWatch(self.client, self.params)
 
     def client(self, service):
         if service not in self._clients:
@@ -211,6 +211,7 @@ class PipelineRun:
             if live:
                 self.watch.say("live: {service} runs {task_definition}".format(**live))
             return {"execution": described, "why": ""}
+        named, live = findings.container_of(build), described["deployed"]
         why = pipeline_runs.failure(
             self.name,
             execution,
@@ -218,6 +219,7 @@ class PipelineRun:
             (build, lines) if failed and failed is build_action and build else (None, []),
             findings.causes(failed) if failed else [],
             self._stopped_because(execution),
+            (named, live["images"]) if named and live else None,
         )
         return {"execution": described, "why": why}
 

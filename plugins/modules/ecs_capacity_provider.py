@@ -185,7 +185,9 @@ class CapacityProvider(Resource):
         providers.check_name(self.name)
         group = self._group()
         scaling = providers.normal_scaling(self.params["managed_scaling"])
-        providers.check_protection(self.params["managed_termination_protection"], scaling, group)
+        # In check mode the group shows what it has, and the run that is tried out may be about to protect its instances.
+        shown = None if self.module.check_mode else group
+        providers.check_protection(self.params["managed_termination_protection"], scaling, shown)
         wanted = {
             **self.given("name", "auto_scaling_group", "managed_termination_protection", "managed_draining"),
             "auto_scaling_group_arn": self.resolve(lambda: self._arn(group)),

@@ -92,6 +92,7 @@ except ImportError:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_drains as drains
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_groups
 from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import (
     container_instance_row,
@@ -118,6 +119,8 @@ class ClusterWait:
         self.progress = Progress(module.params["progress_file"])
         self.started = time.monotonic()
         self.said, self.said_at = None, 0.0
+        #: {instance id: whether a scale-in of this collection drains it}, of the last look
+        self.draining = {}
 
     def run(self):
         if describe_cluster(self.ecs, self.params["cluster"]) is None:
@@ -140,12 +143,14 @@ class ClusterWait:
 
     def _look(self):
         # Also those that are still registering: they tell how far it is.
-        seen = [
-            i
-            for i in container_instances(self.ecs, self.params["cluster"])
-            if i.get("status") not in ("DRAINING", "INACTIVE")
-        ]
-        self._say(progress(self.params["cluster"], self.params["instances"], seen))
+        found = [i for i in container_instances(self.ecs, self.params["cluster"]) if i.get("status") != "INACTIVE"]
+        seen = [i for i in found if i.get("status") != "DRAINING"]
+        self.draining = {
+            i["ec2InstanceId"]: drains.marked(i)
+            for i in found
+            if i.get("status") == "DRAINING" and i.get("ec2InstanceId")
+        }
+        self._say(progress(self.params["cluster"], self.params["instances"], found))
         return seen
 
     def _enough(self, seen):
@@ -172,7 +177,7 @@ class ClusterWait:
             except (BotoCoreError, ClientError) as e:
                 # The reason is worth having, but not at the price of the error that it explains.
                 self.module.warn(f"Could not look at the auto scaling group: {e}")
-        reason = why_not_ready(self.params["instances"], seen, launched, failure)
+        reason = why_not_ready(self.params["instances"], seen, launched, failure, self.draining)
         return f"{text}{reason} Mend that, or give it longer, and run again."
 
     def _launched(self):

@@ -9,7 +9,7 @@ version_added: 0.1.0
 short_description: Run one command in a running container of a service
 description:
   - Runs a command by ECS Exec and shows what it writes, as it comes. Without a command it says the line that opens a
-    shell by hand.
+    shell by hand. On an endpoint that is not AWS's that is one of Docker, where this machine's engine runs the container.
   - Says everything at once that ECS Exec lacks - the service's permission, the task's role, the agent, AWS's
     session-manager-plugin on this machine.
   - ECS Exec tells no exit code, so a command that fails is no failure of this module.
@@ -69,7 +69,7 @@ task:
   returned: success
   type: str
 by_hand:
-  description: The line that does the same in a shell.
+  description: The line that does the same in a shell. Empty where no container runs that could be entered.
   returned: success
   type: str
 lines:
@@ -153,22 +153,33 @@ def find_task(module, ecs):
 
 def open_session(module, ecs, task, container):
     """Return the session of ExecuteCommand. Where the endpoint has none, raise ResourceError with what else there is."""
-    p = module.params
+    p, endpoint = module.params, ecs.meta.endpoint_url
     try:
         return ecs.execute_command(
             cluster=p["cluster"], task=task["taskArn"], container=p["container"], command=p["command"], interactive=True
         )["session"]
     except is_boto3_error_code(list(UNSUPPORTED)):
+        line = shell.docker_by_hand(container.get("runtimeId"), p["command"])
         raise ResourceError(
-            f"The endpoint {ecs.meta.endpoint_url} has no ECS Exec (ExecuteCommand): only AWS has. Where tasks are containers of "
-            f"this machine's Docker (inventories/containers): docker exec -it {(container.get('runtimeId') or 'ID')[:12]} "
-            f"{p['command']}"
+            f"The endpoint {endpoint} has no ECS Exec (ExecuteCommand): only AWS has. "
+            + (f"The container is one of this machine's Docker: {line}" if line else no_container(endpoint))
         ) from None
     except is_boto3_error_code(["TargetNotConnectedException", "InvalidParameterException"]) as e:
         raise ResourceError(
             f"ECS did not open the session: {e.response['Error']['Message']} The agent in the container needs some seconds after "
             "the task's start, a task role with the four ssmmessages actions, and a way to the endpoint ssmmessages."
         ) from None
+
+
+def on_aws(ecs):
+    return ".amazonaws." in (urlsplit(ecs.meta.endpoint_url).hostname or "")
+
+
+def no_container(endpoint):
+    return (
+        f"No container runs: the endpoint {endpoint} keeps records of tasks, and this machine's Docker has no container of "
+        "this one. There are containers with inventories/containers, and on AWS."
+    )
 
 
 def version_of(path):
@@ -199,10 +210,14 @@ def enter(module):
         "by_hand": shell.by_hand(p["cluster"], task_id, p["container"], region, p["command"]),
         "lines": [],
     }
-    if not p["command"]:
+    if not p["command"] and on_aws(ecs):
         return {**result, "changed": False, "missing": missing(ecs, service, task, container)}
+    if not p["command"]:
+        # What ECS Exec lacks would be no help: no role and no plugin brings it to such an endpoint.
+        line = shell.docker_by_hand(container.get("runtimeId"), None)
+        return {**result, "changed": False, "by_hand": line, "missing": [] if line else [no_container(ecs.meta.endpoint_url)]}
     session = None
-    if ".amazonaws." not in (urlsplit(ecs.meta.endpoint_url).hostname or "") and not module.check_mode:
+    if not on_aws(ecs) and not module.check_mode:
         # Before somebody sets up a role and installs a plugin for an endpoint that knows no ECS Exec.
         session = open_session(module, ecs, task, container)
     faults = missing(ecs, service, task, container)

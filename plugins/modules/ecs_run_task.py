@@ -11,7 +11,8 @@ description:
   - Starts tasks that no service keeps, and waits until they run, or until they have ended.
   - Of those that end it shows the log as it comes, the exit code and the reason. One that fails is a failure, with its
     last lines.
-  - Fails when ECS starts fewer than asked for, and says why. M(community.aws.ecs_task) drops ECS's C(failures).
+  - Fails when ECS starts fewer than asked for, stops those again and says why. M(community.aws.ecs_task) drops ECS's
+    C(failures).
   - Every run starts new tasks. They stay until they end or are stopped, by O(state=absent) or with the cluster.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
@@ -180,8 +181,8 @@ ROLE_NOT_YET = ("Unable to assume the service linked role",)
 LAST_LINES = 10
 
 
-def start(module):
-    """Start the tasks and return them as RunTask gives them. Raises ResourceError where ECS starts fewer than asked for."""
+def start(module, started):
+    """Start the tasks, into `started` as RunTask gives them. Where these are fewer than asked for, stop them and raise."""
     p, ecs = module.params, module.client("ecs")
     names.refuse_foreign_cluster(ecs, p["cluster"], p["cluster_owner"])
     request = {
@@ -210,14 +211,24 @@ def start(module):
         request["networkConfiguration"] = network_to_aws(network)
     answer = Resource(module).retry_on(ROLE_NOT_YET, lambda: ecs.run_task(**request))
     failures = [f"{f.get('reason')} ({f.get('arn', 'no instance')})" for f in answer.get("failures") or []]
-    if len(answer["tasks"]) < p["count"]:
+    started += answer["tasks"]
+    if len(started) < p["count"]:
         raise ResourceError(
-            f"ECS started {len(answer['tasks'])} of {p['count']} tasks of {p['task_definition']!r}: "
-            f"{'; '.join(failures) or 'it gave no reason, which means that no instance has room'}. Raise instances_count or "
-            "instances_type, ask for less in task_definition_cpu and task_definition_memory, or wait until instances "
-            "have registered (playbooks/cluster.yml)."
+            f"ECS started {len(started)} of {p['count']} tasks of {p['task_definition']!r}: "
+            f"{'; '.join(failures) or 'it gave no reason, which means that no instance has room'}. {take_back(module, started)}"
+            "Raise instances_count or instances_type, ask for less in task_definition_cpu and task_definition_memory, or "
+            "wait until instances have registered (playbooks/cluster.yml)."
         )
-    return answer["tasks"]
+
+
+def take_back(module, tasks):
+    """Stop tasks that are too few for what was asked, and return what to say of them."""
+    ids = ", ".join(short(t["taskArn"]) for t in tasks)
+    try:
+        stop(module, tasks, "Fewer tasks started than were asked for")
+    except (ResourceError, BotoCoreError, ClientError) as e:
+        return f"What started may go on, since it could not be stopped: {ids} ({e}). "
+    return f"What started was stopped: {ids}. " if tasks else ""
 
 
 def log_of(module, tasks):
@@ -251,17 +262,15 @@ def settle(module, arns, log):
             return tasks
         if time.monotonic() >= deadline and p["wait_for"] == "stopped" and "RUNNING" in states:
             going = [t["taskArn"] for t in tasks if t["lastStatus"] != "STOPPED"]
-            error = ResourceError(
+            raise ResourceError(
                 f"After {p['wait_timeout']} s (task_definition_run_timeout) these tasks have not ended, and go on: "
                 f"{', '.join(map(short, going))}. A program that never ends, such as a server, is run with "
                 f"task_definition_run_wait=started. Stop one: aws ecs stop-task --cluster {p['cluster']} --task {short(going[0])}"
             )
-            error.details = {"changed": True}
-            raise error
         if time.monotonic() >= deadline:
             raise ResourceError(
                 f"After {p['wait_timeout']} s the tasks are {', '.join(states)}. Look at them in the console under cluster "
-                f"{p['cluster']!r}, tab Tasks."
+                f"{p['cluster']!r}, tab Tasks: {', '.join(map(short, arns))}."
             )
         time.sleep(p["wait_interval"])
 
@@ -311,14 +320,12 @@ def look(ecs, cluster, arns, **parameters):
         return []
 
 
-def stop(module, tasks):
+def stop(module, tasks, reason):
     """Stop the tasks, wait until they have stopped, and return them as they then are, where ECS still knows them."""
     p, ecs, progress = module.params, module.client("ecs"), Progress(module.params["progress_file"])
     for task in tasks:
         ignore_missing(
-            lambda arn=task["taskArn"]: ecs.stop_task(
-                cluster=p["cluster"], task=arn, reason="Its task definition is being deleted"
-            ),
+            lambda arn=task["taskArn"]: ecs.stop_task(cluster=p["cluster"], task=arn, reason=reason),
             "InvalidParameterException",  # it has ended since we looked
             "ClusterNotFoundException",
         )
@@ -327,7 +334,7 @@ def stop(module, tasks):
     while True:
         seen = look(ecs, p["cluster"], list(stopped))
         stopped.update({t["taskArn"]: t for t in seen})
-        waiting = sorted(t["taskArn"].rsplit("/", 1)[-1] for t in seen if t["lastStatus"] != "STOPPED")
+        waiting = sorted(short(t["taskArn"]) for t in seen if t["lastStatus"] != "STOPPED")
         if len(waiting) != last:
             progress.say(f"{len(tasks) - len(waiting)} of {len(tasks)} tasks stopped")
             last = len(waiting)
@@ -344,7 +351,7 @@ def stop(module, tasks):
 def describe(task):
     codes = {c["name"]: c["exitCode"] for c in task.get("containers") or [] if c.get("exitCode") is not None}
     return {
-        "id": task["taskArn"].rsplit("/", 1)[-1],
+        "id": short(task["taskArn"]),
         "status": task["lastStatus"],
         "exit_codes": codes if task["lastStatus"] == "STOPPED" else {},
         "stopped_reason": task.get("stoppedReason"),
@@ -379,7 +386,9 @@ def main():
     if module.params["state"] == "absent":
         try:
             tasks = once_run(module)
-            stopped = stop(module, tasks) if tasks and not module.check_mode else tasks
+            stopped = tasks
+            if tasks and not module.check_mode:
+                stopped = stop(module, tasks, "Its task definition is being deleted")
         except ResourceError as e:
             module.fail_json(msg=str(e))
         except (BotoCoreError, ClientError) as e:
@@ -387,19 +396,20 @@ def main():
         module.exit_json(changed=bool(tasks), tasks=[describe(t) for t in stopped])
     if module.check_mode:
         module.exit_json(changed=True, tasks=[])
+    started = []
     try:
-        result = run_to_the_end(module)
+        result = run_to_the_end(module, started)
     except ResourceError as e:
-        module.fail_json(msg=str(e), **getattr(e, "details", {}))
+        module.fail_json(msg=str(e), changed=bool(started))
     except (BotoCoreError, ClientError) as e:
-        module.fail_json_aws(e, msg=f"Could not run {module.params['task_definition']!r}")
+        module.fail_json_aws(e, msg=f"Could not run {module.params['task_definition']!r}", changed=bool(started))
     (module.fail_json if "msg" in result else module.exit_json)(changed=True, **result)
 
 
-def run_to_the_end(module):
-    """Start the tasks, wait as `wait_for` says, and return what to say of them; `msg` where one failed."""
+def run_to_the_end(module, started):
+    """Start the tasks, into `started`, wait as `wait_for` says, and return what to say of them; `msg` where one failed."""
     p, progress = module.params, Progress(module.params["progress_file"])
-    started = start(module)
+    start(module, started)
     if p["wait_for"] == "nothing":
         return {"tasks": [describe(t) for t in started], "log": []}
     log = log_of(module, started) if p["wait_for"] == "stopped" else None

@@ -10,7 +10,7 @@ short_description: Show the log of a service's tasks, and follow it for a while
 description:
   - Shows what the tasks wrote to their log group lately, and what they write from then on, as it comes. Each line has
     the time and the beginning of its task's id.
-  - Ends by itself after O(follow) seconds.
+  - Ends by itself after O(follow) seconds, also where the tasks write more than is read until then. It says so.
   - Tasks that were run once write to the same group, and are shown too.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
@@ -34,7 +34,7 @@ options:
     type: int
     default: 600
   follow:
-    description: Seconds to follow. V(0) shows what is there.
+    description: Seconds to follow. V(0) shows what is there, as far as half a minute reads it.
     type: int
     default: 30
   interval:
@@ -81,15 +81,19 @@ from ansible_collections.handson.ecs.plugins.module_utils.task_logs import Group
 
 KEPT = 1000
 
+#: Seconds to read what is there, where nothing is followed.
+FIRST = 30
+
 
 def follow(module):
     """Return (lines, count) after showing what comes in time."""
     p, progress = module.params, Progress(module.params["progress_file"])
     log = GroupLog(module.client("logs"), p["log_group"], int((time.time() - p["since"]) * 1000), p["container"])
     deadline = time.monotonic() + p["follow"]
+    reading = deadline if p["follow"] else deadline + FIRST
     kept, count, nothing = [], 0, False
     while True:
-        lines = log.look()
+        lines = log.look(reading)
         for line in lines:
             progress.say(line)
         kept, count = (kept + lines)[-KEPT:], count + len(lines)
@@ -98,6 +102,11 @@ def follow(module):
             progress.say(f"nothing in {p['log_group']} in the last {p['since']} s")
             nothing = True
         if left <= 0:
+            if log.cut:
+                progress.say(
+                    f"{p['log_group']} has more than could be read in time. A smaller service_logs_since begins later, a greater "
+                    "service_logs_follow reads longer."
+                )
             return kept, count
         time.sleep(min(p["interval"], left))
 

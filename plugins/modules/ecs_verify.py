@@ -11,7 +11,7 @@ description:
   - Reads the service, its targets and its load balancer, asks it over HTTP, and reports every check.
   - Waits as long as a check may still come true, and fails with all that did not.
   - Where the answers name their task in a header (O(task_header)), each path is asked until every running task has
-    answered it.
+    answered it. A task that is being stopped stands for none of them.
   - Tells of tasks that ended within the last hour and that ECS replaced, as long as ECS remembers them.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
@@ -85,7 +85,9 @@ options:
         type: bool
         default: true
   task_header:
-    description: Header in which an answer names its task. Without one a single answer is enough.
+    description:
+      - Header in which an answer names its task. Without one a single answer is enough.
+      - By the task's id, or by a container's id or host name on EC2, ECS tells which task it is. Other names are counted.
     type: str
     default: ""
   timeout:
@@ -177,6 +179,19 @@ def _entries(body):
     return len(read) if isinstance(read, list) else None
 
 
+def names_of(tasks):
+    """Return {name: task id} of all that an answer may call a task (DescribeTasks): its id, or one of a container.
+
+    Docker gives a container the first 12 characters of its id as its host name, unless the network mode is awsvpc.
+    """
+    found = {}
+    for task in tasks:
+        task_id = task["taskArn"].rsplit("/", 1)[-1]
+        ids = [c["runtimeId"] for c in task.get("containers") or [] if c.get("runtimeId")]
+        found.update(dict.fromkeys([task["taskArn"], task_id, *ids, *(i[:12] for i in ids)], task_id))
+    return found
+
+
 class Verification:
     """One look at a service from all sides."""
 
@@ -189,6 +204,7 @@ class Verification:
 
     def look(self):
         """Return all checks. Nothing here raises for something that is missing: that is a failed check."""
+        self._names = {}
         return [*self._service(), *self._targets(), *self._answers()]
 
     def _service(self):
@@ -230,6 +246,31 @@ class Verification:
         self.overview["url"] = self.base + self.p["path"]
         return [self._ask(r) for r in self.p["requests"]]
 
+    def _named(self, desired):
+        """Return `names_of` the service's tasks that are to run, or to stop. Each is asked for once a look."""
+        if desired not in self._names:
+            self._names[desired] = names_of(self._tasks(desired) or [])
+        return self._names[desired]
+
+    def _tasks(self, desired):
+        """Return the service's tasks of a desired status, None where we may not know."""
+        try:
+            arns = self.ecs.list_tasks(
+                cluster=self.p["cluster"], serviceName=self.p["service"], desiredStatus=desired
+            )["taskArns"]
+            return self.ecs.describe_tasks(cluster=self.p["cluster"], tasks=arns[:100])["tasks"] if arns else []
+        except is_boto3_error_code(["AccessDeniedException", "AccessDenied"]):
+            return None
+
+    def _running(self, seen):
+        """Return the tasks that answered, by the names that they gave: no two for one, and none that is being stopped.
+
+        Who is not among those that are to run may be one that has just started, or have a name that ECS doesn't know.
+        """
+        known = self._named("RUNNING")
+        others = {name for name in seen if name not in known}
+        return {known[name] for name in seen - others} | {o for o in others if o not in self._named("STOPPED")}
+
     def _ask(self, request):
         """Ask until every running task has answered; once where the answers do not tell whose they are."""
         name, running = f"GET {request['path']}", (self.service or {}).get("runningCount") or 0
@@ -237,11 +278,11 @@ class Verification:
             good, said, _task = self._once(request)
             # Between lines that count tasks.
             return check(name, good, f"{said.split()[0]}, one answer" if good and self.p["task_header"] else said)
-        asked, seen, status = 0, set(), None
+        asked, seen, answered, status = 0, set(), set(), None
         with ThreadPoolExecutor(min(max(running, 1), AT_ONCE)) as pool:
-            while asked < tries(running) and len(seen) < max(running, 1):
+            while asked < tries(running) and len(answered) < max(running, 1):
                 # As many as are missing: a load balancer that takes turns is done after one round.
-                batch = min(max(running, 1) - len(seen), tries(running) - asked)
+                batch = min(max(running, 1) - len(answered), tries(running) - asked)
                 asked += batch
                 for good, said, task in pool.map(self._once, [request] * batch):
                     if not good:
@@ -255,10 +296,11 @@ class Verification:
                         )
                     seen.add(task)
                     status = said.split()[0]
-        told = f"{status}, {len(seen)} of {running} tasks"
-        if len(seen) < running:
+                answered = self._running(seen)
+        told = f"{status}, {len(answered)} of {running} tasks"
+        if len(answered) < running:
             told += f" answered within {asked} requests"
-        return check(name, len(seen) >= running, told)
+        return check(name, len(answered) >= running, told)
 
     def _once(self, request):
         """Return (whether the answer is good, what it says, which task gave it) of one request."""
@@ -287,12 +329,8 @@ class Verification:
         """Note in the overview which tasks ended lately. One call, and another one where there are stopped tasks."""
         if self.service is None:
             return
-        try:
-            arns = self.ecs.list_tasks(
-                cluster=self.p["cluster"], serviceName=self.p["service"], desiredStatus="STOPPED"
-            )["taskArns"]
-            tasks = self.ecs.describe_tasks(cluster=self.p["cluster"], tasks=arns[:100])["tasks"] if arns else []
-        except is_boto3_error_code(["AccessDeniedException", "AccessDenied"]):
+        tasks = self._tasks("STOPPED")
+        if tasks is None:
             return  # a remark, and no reason to fail what was looked at
         ended = diagnosis.ended_tasks(tasks, primary(self.service).get("id"))
         said = diagnosis.told_ended(

@@ -54,6 +54,12 @@ options:
         description: Name of the metric. A line adds 1 to it, and a minute with other lines only is 0.
         type: str
         required: true
+  also_untagged:
+    description:
+      - With O(state=absent), whether a log group without any tags goes as well, whatever O(owner) says. An AWS service
+        makes its log group anew without them where it writes on after ours was deleted.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -107,12 +113,15 @@ class LogGroup(Resource):
         group = found[0]
         # `arn` ends in ":*", with which the calls about tags do not find it.
         arn = group.get("logGroupArn") or group["arn"].removesuffix(":*")
+        tags = logs.list_tags_for_resource(resourceArn=arn).get("tags") or {}
+        if self.params["state"] == "absent" and self.params["also_untagged"] and not tags:
+            self.params = {**self.params, "owner": {}}  # who asks for it knows whose it was
         return {
             "name": group["logGroupName"],
             "arn": arn,
             "retention_days": group.get("retentionInDays", 0),
             "kms_key": group.get("kmsKeyId") or "",
-            "tags": logs.list_tags_for_resource(resourceArn=arn).get("tags") or {},
+            "tags": tags,
             **({} if self.params["metric_filters"] is None else {"metric_filters": self._filters()}),
         }
 
@@ -178,6 +187,7 @@ def main():
         retention_days={"type": "int", "choices": [0, *RETENTION_DAYS]},
         # The name of a key is no secret.
         kms_key={"type": "str", "no_log": False},
+        also_untagged={"type": "bool", "default": False},
         metric_filters={
             "type": "list",
             "elements": "dict",

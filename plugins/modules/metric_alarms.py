@@ -10,7 +10,8 @@ short_description: Keep the CloudWatch alarms of one thing
 description:
   - Makes, changes and deletes alarms, all of one owner whose names begin alike. An alarm of ours that is no longer named is
     deleted.
-  - Alarms that a target tracking policy made are its own. They are never touched.
+  - Alarms of scaling policies are the policies' own. They are never touched, those of M(handson.ecs.scalable_target) among
+    them, whose names go on with a slash.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -40,7 +41,7 @@ options:
     default: []
     suboptions:
       name:
-        description: Of the alarm, without the prefix.
+        description: Of the alarm, without the prefix, and without a slash.
         type: str
         required: true
       description:
@@ -149,6 +150,8 @@ class MetricAlarms(Resource):
         alarms, states, self.foreign = {}, {}, {}
         for alarm in (a for page in pages for a in page["MetricAlarms"]):
             name = alarm["AlarmName"]
+            if not metric_alarms.ours_by_name(name, self.name):
+                continue
             tags = tags_to_dict(cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"])
             reason = foreign_because(tags, self.params["owner"]) or metric_alarms.of_a_part(tags, self.params["owner"])
             if reason:
@@ -236,27 +239,12 @@ class MetricAlarms(Resource):
 
 
 def main():
-    alarm = {
-        "name": {"type": "str", "required": True},
-        "description": {"type": "str", "default": ""},
-        "namespace": {"type": "str"},
-        "metric": {"type": "str"},
-        "dimensions": {"type": "dict", "default": {}},
-        "statistic": {"type": "str", "default": "Average"},
-        "metrics": {"type": "list", "elements": "dict"},
-        "comparison": {"type": "str", "choices": list(metric_alarms.COMPARISONS), "required": True},
-        "threshold": {"type": "float", "required": True},
-        "period": {"type": "int", "default": 60},
-        "evaluation_periods": {"type": "int", "default": 3},
-        "datapoints": {"type": "int"},
-        "missing": {"type": "str", "choices": list(metric_alarms.MISSING), "default": "missing"},
-    }
     spec = argument_spec(
         prefix={"type": "str", "required": True},
         load_balancer={"type": "str"},
         target_group={"type": "str"},
         actions={"type": "list", "elements": "str", "default": []},
-        alarms={"type": "list", "elements": "dict", "default": [], "options": alarm},
+        alarms={"type": "list", "elements": "dict", "default": [], "options": metric_alarms.OPTIONS},
     )
     MetricAlarms(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)).run()
 

@@ -12,7 +12,7 @@ description:
   - Reads each host's variables as its roles will see them, defaults below inventory below C(--extra-vars), and checks
     them against the roles' argument specs and against what AWS accepts; names that no role knows are told as well.
   - Then asks the account by read-only calls, whether it is the right one, and whether the instance types, subnets and
-    the image are there.
+    the image are there; for builds and pipelines, whether connections and credentials can be used and names of buckets are free.
   - Counts whether the tasks find room on the instances, at rest and during a roll-out.
   - Tells all faults at once, each with the variable to change. Nothing is written.
 author: The handson.ecs contributors (@handson-ecs)
@@ -22,6 +22,12 @@ options:
     type: str
     choices: [all, account]
     default: all
+  image_needed:
+    description:
+      - Whether a service that nobody builds an image for is a fault as long as its registry has none.
+      - Asked of AWS itself only. A local endpoint need not have images.
+    type: bool
+    default: false
 attributes:
   action:
     description: It runs on the controller.

@@ -8,8 +8,8 @@ module: preflight_info
 version_added: 0.1.0
 short_description: Ask an account, by read-only calls, what a run must know before it writes
 description:
-  - Asks whose the credentials are and which region they reach, and whether the instance types, subnets and image
-    parameters that an inventory names are there.
+  - Asks whose the credentials are and which region they reach, and whether the instance types, subnets, image
+    parameters, connections, buckets and images that an inventory names are there.
   - A call that fails is part of the answer (RV(problems)) and no failure of the module, so that all faults can be
     told at once. M(handson.ecs.preflight) makes the report of it.
   - Makes one call of each kind, and one for each distinct parameter.
@@ -52,6 +52,13 @@ options:
         description: Port of the listener.
         type: int
         required: true
+  listener_ports:
+    description:
+      - Ports that listeners of the local endpoint with containers are to have on this machine.
+      - It is asked which it can't have, at a page of its own. AWS is not asked.
+    type: list
+    elements: int
+    default: []
   clusters:
     description: Names of ECS clusters.
     type: list
@@ -69,6 +76,38 @@ options:
         required: true
       service:
         description: Name of the service.
+        type: str
+        required: true
+  connections:
+    description: ARNs of connections to source code providers.
+    type: list
+    elements: str
+    default: []
+  source_credentials:
+    description: Whether to look by what CodeBuild gets to repositories in this account and region.
+    type: bool
+    default: false
+  buckets:
+    description: Names of buckets, of anybody's.
+    type: list
+    elements: str
+    default: []
+  images:
+    description: Images in the caller's own registry of ECR. A local endpoint is not asked, since it need not have images.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      reference:
+        description: What the image is called in the answer.
+        type: str
+        required: true
+      repository:
+        description: Name of the repository.
+        type: str
+        required: true
+      tag:
+        description: Tag of the image.
         type: str
         required: true
 attributes:
@@ -138,6 +177,12 @@ listeners:
   type: list
   elements: dict
   sample: [{load_balancer: petclinic-rest-alb, port: 80}]
+taken_ports:
+  description: Those of O(listener_ports) that something else holds. Null where nobody was asked or could tell.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{port: 8080, holder: process 4711 (nginx)}]
 clusters:
   description: Those that are active. Null as above.
   returned: always
@@ -154,6 +199,27 @@ services:
   type: list
   elements: dict
   sample: [{cluster: petclinic-rest-cluster, service: petclinic-rest-service, launch_type: EC2}]
+connections:
+  description: By ARN of O(connections), the status, or null where there is no such connection. Null as above.
+  returned: always
+  type: dict
+source_credentials:
+  description: The kinds of server for which CodeBuild has credentials. Null as above.
+  returned: always
+  type: list
+  elements: str
+  sample: [GITHUB]
+buckets:
+  description:
+    - By name of O(buckets), the region of the bucket, V(refused) where it may not be looked at, which is how somebody else's
+      looks, or null where the name is free. Empty where the endpoint names no region. Null as above.
+  returned: always
+  type: dict
+  sample: {handson-codebuild-cache-store: ap-southeast-1}
+images:
+  description: By reference of O(images), whether it is there. Null as above.
+  returned: always
+  type: dict
 problems:
   description: The calls that failed.
   returned: always
@@ -166,6 +232,7 @@ problems:
     message: {description: What the SDK said., type: str}
 """
 
+import json
 import random
 import time
 
@@ -175,10 +242,13 @@ try:
 except ImportError:
     pass  # AnsibleAWSModule says so in its own words
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_inventory_conn, get_aws_connection_info
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.handson.ecs.plugins.module_utils.build_runs import refusal
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks
+from ansible_collections.handson.ecs.plugins.module_utils.resource import ignore_missing
 
 CREDENTIALS = {
     "AuthFailure",
@@ -257,6 +327,8 @@ class Questions:
                 return call()
             except (sdk.BotoCoreError, sdk.ClientError) as e:
                 kind = kind_of(e)
+                if self.reached.get("endpoint") and refusal(e):
+                    return None  # a local endpoint that has no such call knows nothing of it, either
                 if (passing(e) and attempt < 9) or (kind == "unreachable" and attempt < 2):
                     time.sleep(random.uniform(0.1, min(0.2 * 2**attempt, 5)))
                     continue
@@ -268,8 +340,9 @@ class Questions:
         """Ask all that the options ask for."""
         options = self.module.params
         answer = {"account": "", "arn": "", "region": self.region or "", "endpoint": "", "instance_types": None,
-                  "subnets": None, "default_subnets": None, "parameters": None, "listeners": None,
-                  "clusters": None, "stack_clusters": None, "services": None}  # fmt: skip
+                  "subnets": None, "default_subnets": None, "parameters": None, "listeners": None, "taken_ports": None,
+                  "clusters": None, "stack_clusters": None, "services": None, "connections": None,
+                  "source_credentials": None, "buckets": None, "images": None}  # fmt: skip
         answer.update(self.ask("sts:GetCallerIdentity", self.identity) or self.reached)
         if options["instance_types"]:
             answer["instance_types"] = self.ask(
@@ -287,11 +360,23 @@ class Questions:
             answer["listeners"] = self.ask(
                 "elasticloadbalancing:DescribeListeners", lambda: self.listeners(options["listeners"])
             )
+        if options["listener_ports"] and answer["endpoint"] and not self.lost:
+            answer["taken_ports"] = self.taken_ports(answer["endpoint"], options["listener_ports"])
         if options["clusters"]:
             answer.update(self.ask("ecs:DescribeClusters", lambda: self.clusters(options["clusters"])) or {})
         if options["services"] and answer["clusters"] is not None:
             wanted = [s for s in options["services"] if s["cluster"] in answer["clusters"]]
             answer["services"] = self.ask("ecs:DescribeServices", lambda: self.services(wanted))
+        if options["connections"]:
+            answer["connections"] = self.ask(
+                "codeconnections:GetConnection", lambda: self.connections(options["connections"])
+            )
+        if options["source_credentials"]:
+            answer["source_credentials"] = self.ask("codebuild:ListSourceCredentials", self.source_credentials)
+        if options["buckets"]:
+            answer["buckets"] = self.ask("s3:ListBucket", lambda: self.buckets(options["buckets"]))
+        if options["images"] and not answer["endpoint"]:
+            answer["images"] = self.ask("ecr:DescribeImages", lambda: self.images(options["images"]))
         return {**answer, "problems": self.problems}
 
     def identity(self):
@@ -351,6 +436,15 @@ class Questions:
                 found += [{"load_balancer": name, "port": listener["Port"]} for listener in ports]
         return found
 
+    def taken_ports(self, endpoint, ports):
+        # No API call: only the local endpoint with containers tells, and others that are not AWS have no such page.
+        query = "&".join(f"listener_port={port}" for port in ports)
+        try:
+            with open_url(f"{endpoint.rstrip('/')}/handson/status?{query}", timeout=5, use_proxy=False) as answer:
+                return json.load(answer).get("taken_ports")
+        except (OSError, ValueError, AttributeError):
+            return None
+
     def clusters(self, names):
         found = self.client("ecs").describe_clusters(clusters=names[:100], include=["TAGS"])["clusters"]
         active = {c["clusterName"]: c for c in found if c["status"] == "ACTIVE"}
@@ -369,8 +463,59 @@ class Questions:
                 ]
         return found
 
+    def connections(self, arns):
+        codeconnections, found = self.client("codeconnections"), {}
+        for arn in arns:
+            answer = ignore_missing(
+                lambda a=arn: codeconnections.get_connection(ConnectionArn=a), "ResourceNotFoundException"
+            )
+            found[arn] = answer["Connection"]["ConnectionStatus"] if answer else None
+        return found
+
+    def source_credentials(self):
+        found = self.client("codebuild").list_source_credentials().get("sourceCredentialsInfos") or []
+        return sorted({c["serverType"] for c in found if c.get("serverType")})
+
+    def buckets(self, names):
+        s3 = self.client("s3")
+        # One call for all that are the caller's. Those that are not are free or somebody else's, and asked for one by one.
+        mine, page = {}, {}
+        try:
+            while not page or page.get("ContinuationToken"):
+                more = {"ContinuationToken": page["ContinuationToken"]} if page else {}
+                page = s3.list_buckets(MaxBuckets=1000, **more)
+                mine |= {b["Name"]: b.get("BucketRegion") or "" for b in page["Buckets"]}
+        except sdk.ClientError as e:
+            if kind_of(e) != "permission":
+                raise
+        return {name: mine[name] if name in mine else self.bucket(s3, name) for name in names}
+
+    @staticmethod
+    def bucket(s3, name):
+        try:
+            return s3.head_bucket(Bucket=name).get("BucketRegion") or ""
+        except sdk.ClientError as e:
+            # An answer to HEAD has no body, so the status is all that there is.
+            status = e.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if status == 301:
+                return e.response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region") or "another region"
+            if status not in (403, 404):
+                raise
+            return "refused" if status == 403 else None
+
+    def images(self, wanted):
+        ecr, found = self.client("ecr"), {}
+        for image in wanted:
+            which = {"repositoryName": image["repository"], "imageIds": [{"imageTag": image["tag"]}]}
+            answer = ignore_missing(
+                lambda w=which: ecr.describe_images(**w), "ImageNotFoundException", "RepositoryNotFoundException"
+            )
+            found[image["reference"]] = bool(answer and answer["imageDetails"])
+        return found
+
 
 def main():
+    image = {option: {"type": "str", "required": True} for option in ("reference", "repository", "tag")}
     listener = {"load_balancer": {"type": "str", "required": True}, "port": {"type": "int", "required": True}}
     service = {"cluster": {"type": "str", "required": True}, "service": {"type": "str", "required": True}}
     strings = {"type": "list", "elements": "str", "default": []}
@@ -381,8 +526,13 @@ def main():
             "default_subnets": {"type": "bool", "default": False},
             "parameters": strings,
             "listeners": {"type": "list", "elements": "dict", "options": listener, "default": []},
+            "listener_ports": {"type": "list", "elements": "int", "default": []},
             "clusters": strings,
             "services": {"type": "list", "elements": "dict", "options": service, "default": []},
+            "connections": strings,
+            "source_credentials": {"type": "bool", "default": False},
+            "buckets": strings,
+            "images": {"type": "list", "elements": "dict", "options": image, "default": []},
         },
         supports_check_mode=True,
     )

@@ -37,7 +37,8 @@ options:
   prices:
     description:
       - Prices of your own in US dollars, which go before the table's - by instance type, C(load balancer), C(public
-        IPv4 address), C(Fargate vCPU) and C(Fargate GB) an hour; C(gp3 GB) (any volume type) and C(alarm) a month.
+        IPv4 address), C(Fargate vCPU) and C(Fargate GB) an hour; C(gp3 GB) (any volume type), C(alarm) (for each metric that it
+        reads) and C(detailed monitoring) (of an instance) a month.
     type: dict
     default: {}
   clusters:
@@ -127,7 +128,7 @@ measured:
   returned: always
   type: bool
 problems:
-  description: The calls that were refused.
+  description: The calls that were refused, and those whose answer was cut because there is too much (C(cut) is how much was read).
   returned: always
   type: list
   elements: dict
@@ -513,7 +514,11 @@ class Reading:
             pages = cloudwatch.get_paginator("describe_alarms").paginate(
                 AlarmTypes=["MetricAlarm"], PaginationConfig={"MaxItems": 100 * ALARM_PAGES, "PageSize": 100}
             )
-            return [a for page in pages for a in page["MetricAlarms"]]
+            found = [a for page in pages for a in page["MetricAlarms"]]
+            if pages.resume_token:
+                message = f"Only the first {len(found)} alarms of the account were looked through."
+                self.problems.append({"action": "cloudwatch:DescribeAlarms", "message": message, "cut": len(found)})
+            return found
 
         found = self.ask("cloudwatch:DescribeAlarms", read, [])
         return [facts.alarm(a) for a in found if facts.dimensions(a) & mine]

@@ -271,6 +271,12 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     argument_spec,
     ignore_missing,
 )
+from ansible_collections.handson.ecs.plugins.module_utils.scalable_target_options import (
+    ACTION_OPTIONS,
+    POLICY_OPTIONS,
+    SUSPENDED_OPTIONS,
+    check,
+)
 
 GONE = "ObjectNotFoundException"
 #: What AWS says for some seconds of a service-linked role or a service that was just made, and between two changes.
@@ -392,7 +398,7 @@ class ScalableTarget(Resource):
 
     def desired(self, current):
         params = self.params
-        targets.check(params["min"], params["max"], params["policies"], params["scheduled_actions"])
+        check(params["min"], params["max"], params["policies"], params["scheduled_actions"])
         bounds = targets.bounds(current, params["min"], params["max"], params["scheduled_actions"])
         if current is None or (current["min"], current["max"]) != bounds:
             self.resolve(self._look_at_service)
@@ -551,63 +557,14 @@ class ScalableTarget(Resource):
 
 
 def main():
-    comparisons = [
-        "GreaterThanOrEqualToThreshold",
-        "GreaterThanThreshold",
-        "LessThanThreshold",
-        "LessThanOrEqualToThreshold",
-    ]
-    statistics = ["Average", "Minimum", "Maximum"]
-    alarm = {
-        "metric": {"type": "str", "choices": ["CPUUtilization", "MemoryUtilization"], "default": "CPUUtilization"},
-        "statistic": {"type": "str", "choices": statistics, "default": "Average"},
-        "comparison": {"type": "str", "choices": comparisons, "required": True},
-        "threshold": {"type": "float", "required": True},
-        "period": {"type": "int", "default": 60},
-        "evaluation_periods": {"type": "int", "default": 3},
-        "datapoints_to_alarm": {"type": "int"},
-    }
-    step = {
-        "lower": {"type": "float"},
-        "upper": {"type": "float"},
-        "adjustment": {"type": "int", "required": True},
-    }
-    policy = {
-        "name": {"type": "str", "required": True},
-        "type": {"type": "str", "choices": ["target_tracking", "step"], "default": "target_tracking"},
-        "metric": {
-            "type": "str",
-            "choices": ["ECSServiceAverageCPUUtilization", "ECSServiceAverageMemoryUtilization", targets.REQUESTS],
-        },
-        "target": {"type": "float"},
-        "scale_out_cooldown": {"type": "int", "default": 300},
-        "scale_in_cooldown": {"type": "int", "default": 300},
-        "disable_scale_in": {"type": "bool", "default": False},
-        "load_balancer": {"type": "str"},
-        "target_group": {"type": "str"},
-        "adjustment_type": {"type": "str", "choices": ["ChangeInCapacity", "PercentChangeInCapacity", "ExactCapacity"]},
-        "cooldown": {"type": "int", "default": 300},
-        "min_adjustment_magnitude": {"type": "int"},
-        "metric_aggregation": {"type": "str", "choices": statistics, "default": "Average"},
-        "steps": {"type": "list", "elements": "dict", "options": step},
-        "alarm": {"type": "dict", "options": alarm},
-    }
-    action = {
-        "name": {"type": "str", "required": True},
-        "schedule": {"type": "str", "required": True},
-        "timezone": {"type": "str", "default": "UTC"},
-        "min": {"type": "int"},
-        "max": {"type": "int"},
-    }
-    suspended = {option: {"type": "bool", "default": False} for option in targets.SUSPENDED}
     spec = argument_spec(
         service={"type": "str", "required": True},
         cluster={"type": "str", "required": True},
         min={"type": "int"},
         max={"type": "int"},
-        policies={"type": "list", "elements": "dict", "options": policy, "default": []},
-        scheduled_actions={"type": "list", "elements": "dict", "options": action, "default": []},
-        suspended={"type": "dict", "options": suspended, "default": {}, "apply_defaults": True},
+        policies={"type": "list", "elements": "dict", "options": POLICY_OPTIONS, "default": []},
+        scheduled_actions={"type": "list", "elements": "dict", "options": ACTION_OPTIONS, "default": []},
+        suspended={"type": "dict", "options": SUSPENDED_OPTIONS, "default": {}, "apply_defaults": True},
     )
     ScalableTarget(
         AnsibleAWSModule(

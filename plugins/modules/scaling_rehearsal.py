@@ -85,9 +85,11 @@ options:
     description:
       - V(burst) lets tasks use idle CPU beyond what they reserve, as the tutorial saw it. V(hard) limits each to its
         reservation, as AWS does with the CPU size of a task.
+      - V(auto) is what AWS does with this inventory, so V(hard) with C(task_definition_cpu) set, unless the agent has
+        C(ECS_ENABLE_TASK_CPU_MEM_LIMIT=false) in C(instances_agent_config), and V(burst) without.
     type: str
-    choices: [burst, hard]
-    default: burst
+    choices: [auto, burst, hard]
+    default: auto
   every:
     description: The table has a row for so many minutes, and wherever a count changes.
     type: int

@@ -33,8 +33,10 @@ options:
     default: [cloudwatch.amazonaws.com]
   emails:
     description:
-      - Addresses that get every message. Those that are no longer named are unsubscribed.
-      - Left alone when not given.
+      - Addresses that get every message. Those that are no longer named are unsubscribed. An empty list is nobody.
+      - Left alone when not given, so that what somebody subscribed in the console stays.
+      - An address that has not confirmed can't be unsubscribed. When it is no longer named there is a warning and no change,
+        until AWS drops it after two days.
     type: list
     elements: str
   kms_key:
@@ -109,17 +111,28 @@ class SnsTopic(Resource):
             if s["Protocol"] == "email" and s["SubscriptionArn"] != sns_topics.DELETED
         }
         policy = json.loads(attributes.get("Policy") or "{}")
+        pending = sorted(e for e, of in self.subscriptions.items() if of == sns_topics.PENDING)
         return {
             "name": self.name,
             "arn": arn,
             "publishers": sns_topics.publishers_of(policy, arn),
-            "emails": sorted(self.subscriptions),
-            "pending": sorted(e for e, of in self.subscriptions.items() if of == sns_topics.PENDING),
+            # AWS has no call that takes its question back, so one that should not have been asked is no difference.
+            "emails": sorted(set(self.subscriptions) - set(self._leaving(pending))),
+            "pending": pending,
             "kms_key": attributes.get("KmsMasterKeyId") or "",
             "tags": tags_to_dict(sns.list_tags_for_resource(ResourceArn=arn)["Tags"]),
         }
 
+    def _leaving(self, pending):
+        wanted = self.params["emails"]
+        return [] if wanted is None else [e for e in pending if e not in wanted]
+
     def desired(self, current):
+        for email in self._leaving((current or {}).get("pending", [])):
+            self.module.warn(
+                f"{email} is no longer in emails but was asked to confirm and has not. There is no call to unsubscribe it: "
+                "AWS takes the question back after two days."
+            )
         wanted = self.given("name", "publishers", "emails", "kms_key")
         for of in ("publishers", "emails"):
             if of in wanted:
@@ -164,12 +177,7 @@ class SnsTopic(Resource):
             if email not in self.subscriptions:
                 sns.subscribe(TopicArn=self.arn, Protocol="email", Endpoint=email)
         for email, subscription in self.subscriptions.items():
-            if emails is None or email in emails:
-                continue
-            if subscription == sns_topics.PENDING:
-                # AWS has no call for it, and forgets it after two days.
-                self.module.warn(f"{email} was asked to confirm and has not. AWS takes the question back after two days.")
-            else:
+            if emails is not None and email not in emails and subscription != sns_topics.PENDING:
                 sns.unsubscribe(SubscriptionArn=subscription)
 
 

@@ -131,6 +131,7 @@ class FakeCodeBuild(Fake):
         super().__init__()
         self.project, self.tags, self.environment = project, tags or {}, list(environment)
         self.steps = GOOD
+        self.buildspec = "version: 0.2\n"
         self.exported = {"IMAGE_URI": "petclinic-rest:5f3c", "IMAGE_DIGEST": "sha256:abc"}
         self.builds: dict[str, dict[str, Any]] = {}
         self.logs: dict[str, list[str]] = {}
@@ -152,7 +153,7 @@ class FakeCodeBuild(Fake):
             "currentPhase": "SUBMITTED",
             "sourceVersion": version,
             "initiator": initiator,
-            "source": {"type": "GITHUB", "location": "https://canary-of-a-url@github.com/somebody/petclinic-rest.git"},
+            "source": {"type": "GITHUB", "location": "https://canary-of-a-url@github.com/somebody/petclinic-rest.git", "buildspec": self.buildspec},
             "environment": {
                 "type": "LINUX_CONTAINER",
                 "image": "aws/codebuild/standard:7.0",

@@ -2,7 +2,8 @@
 import base64
 
 import pytest
-from modules.aws_calls import operations, recorded
+from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_drains as drains
+from modules.aws_calls import error, operations, recorded
 from modules.harness import Failed, run
 
 CLUSTER, GROUP = "petclinic-rest-cluster", "petclinic-rest-ecs-instances"
@@ -71,7 +72,12 @@ def test_more(group):
     assert group()[0] == 4 and len(group()[1]) == 4
     with recorded() as calls:
         assert not run("auto_scaling_capacity", count=4, **OPTIONS)["changed"]
-    assert operations(calls) == ["DescribeAutoScalingGroups", "DescribePolicies"]
+    assert operations(calls) == [
+        "DescribeAutoScalingGroups",
+        "DescribePolicies",
+        "ListContainerInstances",
+        "DescribeContainerInstances",
+    ]
 
 
 def test_fewer_lets_the_tasks_move_first(aws, group, service, tmp_path):
@@ -108,6 +114,72 @@ def test_what_drains_already_goes_first(aws, group, service):
     arn = next(i["containerInstanceArn"] for i in found if i["ec2InstanceId"] == last)
     ecs.update_container_instances_state(cluster=CLUSTER, containerInstances=[arn], status="DRAINING")
     assert run("auto_scaling_capacity", count=2, **OPTIONS)["removed"] == [last]
+
+
+@pytest.fixture
+def cut_short(group, service, monkeypatch):
+    """Kill a scale-in to two between draining and terminating; the id of the instance that it drained."""
+
+    def killed(real, parameters):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(drains, "take_back", lambda *_: None)  # a killed process does nothing more
+        with recorded(TerminateInstanceInAutoScalingGroup=killed), pytest.raises(KeyboardInterrupt):
+            run("auto_scaling_capacity", count=2, **OPTIONS)
+    (drained,) = (i for i, (status, _n) in service().items() if status == "DRAINING")
+    return drained
+
+
+def marks(aws):
+    found = aws("ecs").list_attributes(cluster=CLUSTER, targetType="container-instance")["attributes"]
+    return [a for a in found if a["name"] == drains.MARK]
+
+
+def test_a_scale_in_cut_short_is_taken_back_with_the_old_count(aws, group, service, cut_short):
+    assert len(marks(aws)) == 1
+    checked = run("auto_scaling_capacity", check=True, count=3, **OPTIONS)
+    assert checked["changed"] and checked["taken_back"] == [cut_short] and service()[cut_short][0] == "DRAINING"
+    assert checked["diff"]["before"]["left_draining"] == [cut_short]
+    result = run("auto_scaling_capacity", count=3, **OPTIONS)
+    assert (result["changed"], result["taken_back"], result["removed"]) == (True, [cut_short], [])
+    assert {status for status, _n in service().values()} == {"ACTIVE"} and group()[0] == 3 and not marks(aws)
+    assert not run("auto_scaling_capacity", count=3, **OPTIONS)["changed"]
+
+
+def test_a_scale_in_cut_short_goes_on_with_the_same_instance(group, cut_short):
+    assert run("auto_scaling_capacity", count=2, **OPTIONS)["removed"] == [cut_short]
+    assert cut_short not in group()[1] and group()[0] == 2
+
+
+def test_a_scale_in_cut_short_that_then_times_out_gives_the_instance_back(aws, group, service, cut_short):
+    def never_empty(real, parameters):
+        found = real()
+        for instance in found["containerInstances"]:
+            instance["runningTasksCount"] = 1
+        return found
+
+    with recorded(DescribeContainerInstances=never_empty), pytest.raises(Failed, match="drained for this takes tasks"):
+        run("auto_scaling_capacity", count=2, **{**OPTIONS, "timeout": 0})
+    assert {status for status, _n in service().values()} == {"ACTIVE"} and not marks(aws)
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt(), error("Throttling", "Rate exceeded")])
+def test_whatever_stops_it_the_instances_take_tasks_again(aws, group, service, exception):
+    def stopped(real, parameters):
+        raise exception
+
+    with recorded(TerminateInstanceInAutoScalingGroup=stopped), pytest.raises((KeyboardInterrupt, Failed)):
+        run("auto_scaling_capacity", count=2, **OPTIONS)
+    assert {status for status, _n in service().values()} == {"ACTIVE"} and group()[0] == 3 and not marks(aws)
+
+
+def test_what_a_person_drained_stays_as_it_is(aws, group, service):
+    arn = aws("ecs").list_container_instances(cluster=CLUSTER)["containerInstanceArns"][0]
+    aws("ecs").update_container_instances_state(cluster=CLUSTER, containerInstances=[arn], status="DRAINING")
+    assert not run("auto_scaling_capacity", count=3, **OPTIONS)["changed"]
+    assert run("auto_scaling_capacity", count=4, **OPTIONS)["taken_back"] == []
+    assert sorted(status for status, _n in service().values()) == ["ACTIVE", "ACTIVE", "ACTIVE", "DRAINING"]
 
 
 @pytest.mark.parametrize(("count", "said"), [(5, "max 4.*raise instances_max"), (0, "min 1.*lower instances_min")])

@@ -40,6 +40,10 @@ def running(aws):
     return running
 
 
+def metrics(group):
+    return sorted(m["Metric"] for m in group["EnabledMetrics"])
+
+
 def test_contract(aws, template, read, running, default_subnets):
     contract(
         "auto_scaling_group",
@@ -61,6 +65,9 @@ def test_contract(aws, template, read, running, default_subnets):
                 lambda g: g["VPCZoneIdentifier"],
                 default_subnets[0],
             ),
+            ({"metrics_collection": ["GroupMaxSize", "GroupInServiceInstances"]}, metrics, ["GroupInServiceInstances", "GroupMaxSize"]),
+            ({"metrics_collection": ["GroupInServiceInstances", "GroupMinSize"]}, metrics, ["GroupInServiceInstances", "GroupMinSize"]),
+            ({"metrics_collection": []}, metrics, []),
             ({"tags": {"team": "vets"}}, lambda g: g["Tags"].get("team"), "vets"),
         ],
     )
@@ -330,3 +337,95 @@ def test_a_new_group_starts_with_the_initial_count_and_keeps_what_it_has(aws, te
     assert not run("auto_scaling_group", **options)["changed"]
     with pytest.raises(Failed, match="desired is 9"):
         run("auto_scaling_group", **{**OPTIONS, "name": "other", "initial_desired": 9})
+
+
+def test_a_new_group_collects_its_metrics(aws, template, read):
+    options = {**OPTIONS, "metrics_collection": ["GroupInServiceInstances", "GroupDesiredCapacity"]}
+    checked = run("auto_scaling_group", check=True, **options)
+    assert checked["diff"]["after"]["metrics_collection"] == ["GroupDesiredCapacity", "GroupInServiceInstances"]
+    run("auto_scaling_group", **options)
+    assert metrics(read()) == ["GroupDesiredCapacity", "GroupInServiceInstances"]
+    assert not run("auto_scaling_group", **options)["changed"]
+    aws("autoscaling").enable_metrics_collection(AutoScalingGroupName=NAME, Granularity="1Minute")
+    assert len(metrics(read())) == 20 and not run("auto_scaling_group", **OPTIONS)["changed"]
+    assert run("auto_scaling_group", **options)["changed"] and len(metrics(read())) == 2
+    with pytest.raises(Failed, match="has GroupWisdom, which no auto scaling group counts"):
+        run("auto_scaling_group", **OPTIONS, metrics_collection=["GroupWisdom"])
+
+
+def monitoring(aws, ids):
+    found = aws("ec2").describe_instances(InstanceIds=ids)["Reservations"]
+    return {i["Monitoring"]["State"] for r in found for i in r["Instances"]}
+
+
+def test_running_instances_get_detailed_monitoring_where_the_template_came_later(aws, template, running):
+    options = {**OPTIONS, "detailed_monitoring": True}
+    run("auto_scaling_group", **OPTIONS)
+    assert monitoring(aws, running()) == {"disabled"}
+    # The run that is tried out would make the version that has it.
+    checked = run("auto_scaling_group", check=True, **options)
+    assert checked["changed"] and checked["diff"]["before"]["unmonitored_instances"] == running()
+    data = {"ImageId": template, "InstanceType": "t3.medium", "Monitoring": {"Enabled": True}}
+    aws("ec2").create_launch_template_version(LaunchTemplateName=NAME, LaunchTemplateData=data)
+    aws("ec2").modify_launch_template(LaunchTemplateName=NAME, DefaultVersion="2")
+    assert not run("auto_scaling_group", **OPTIONS)["changed"]
+    assert run("auto_scaling_group", check=True, **options)["changed"] and monitoring(aws, running()) == {"disabled"}
+    assert run("auto_scaling_group", **options)["changed"] and monitoring(aws, running()) == {"enabled"}
+    with recorded() as calls:
+        assert not run("auto_scaling_group", **options)["changed"]
+    assert operations(calls)[-1] == "DescribeInstances"
+    assert not run("auto_scaling_group", check=True, **options)["changed"]
+
+
+def test_instances_of_the_present_version_are_not_asked_for(template):
+    run("auto_scaling_group", **OPTIONS)
+    with recorded() as calls:
+        assert not run("auto_scaling_group", **OPTIONS, detailed_monitoring=True)["changed"]
+    assert "DescribeInstances" not in operations(calls)
+
+
+@pytest.fixture
+def drained(aws, template, running):
+    """A function that registers the group's instance and drains it, with a mark until a time or with none."""
+
+    def drained(until=None):
+        ecs = aws("ecs")
+        ecs.create_cluster(clusterName="c")
+        ecs.register_container_instance(
+            cluster="c",
+            instanceIdentityDocument='{"instanceId": "%s"}' % running()[0],
+            instanceIdentityDocumentSignature="x",
+        )
+        (arn,) = ecs.list_container_instances(cluster="c")["containerInstanceArns"]
+        if until:
+            ecs.put_attributes(
+                cluster="c", attributes=[{"name": "handson.draining", "value": until, "targetId": arn}]
+            )
+        ecs.update_container_instances_state(cluster="c", containerInstances=[arn], status="DRAINING")
+        return lambda: ecs.describe_container_instances(cluster="c", containerInstances=[arn])["containerInstances"][0]
+
+    run("auto_scaling_group", **OPTIONS)
+    return drained
+
+
+def test_an_instance_that_a_scale_in_left_draining_takes_tasks_again(drained, running):
+    there, options = drained("2026-01-01T00:00:00Z"), {**OPTIONS, "cluster": "c"}
+    checked = run("auto_scaling_group", check=True, **options)
+    assert checked["diff"]["before"]["left_draining"] == running() and there()["status"] == "DRAINING"
+    assert run("auto_scaling_group", **options)["changed"] and there()["status"] == "ACTIVE"
+    assert "handson.draining" not in [a["name"] for a in there()["attributes"]]
+    with recorded() as calls:
+        assert not run("auto_scaling_group", **options)["changed"]
+    assert operations(calls).count("ListContainerInstances") == 1
+    assert "DescribeContainerInstances" not in operations(calls)
+
+
+@pytest.mark.parametrize("until", [None, "2999-01-01T00:00:00Z"])
+def test_one_that_a_person_or_a_running_scale_in_drains_stays(drained, until):
+    there = drained(until)
+    assert not run("auto_scaling_group", **OPTIONS, cluster="c")["changed"] and there()["status"] == "DRAINING"
+
+
+def test_a_cluster_that_is_not_there_has_nothing_draining(template):
+    run("auto_scaling_group", **OPTIONS)
+    assert not run("auto_scaling_group", **OPTIONS, cluster="nowhere")["changed"]

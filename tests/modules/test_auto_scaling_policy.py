@@ -114,12 +114,15 @@ def test_a_run_that_has_nothing_to_do_asks_three_times(group):
     assert operations(calls) == ["DescribeAutoScalingGroups", "DescribePolicies", "DescribeAlarms"]
 
 
-def test_a_renamed_policy_takes_the_place_of_the_old_one(aws, group, read):
+@pytest.mark.parametrize("check", [True, False])
+def test_another_policy_of_the_same_metric_is_refused_and_stays(aws, group, check):
     group()
-    run("auto_scaling_policy", **OPTIONS)
-    run("auto_scaling_policy", **{**OPTIONS, "name": "other"})
-    assert [p["PolicyName"] for p in aws("autoscaling").describe_policies()["ScalingPolicies"]] == ["other"]
-    assert len(read(name="other")["alarms"]) == 2
+    run("auto_scaling_policy", **{**OPTIONS, "name": "theirs"})
+    with pytest.raises(Failed, match="tracks ASGAverageCPUUtilization: theirs.*instance_scaling_policy_name to 'theirs'"):
+        run("auto_scaling_policy", check=check, **OPTIONS)
+    assert [p["PolicyName"] for p in aws("autoscaling").describe_policies()["ScalingPolicies"]] == ["theirs"]
+    assert not run("auto_scaling_policy", **OPTIONS, state="absent")["changed"]
+    assert run("auto_scaling_policy", **{**OPTIONS, "metric": "ASGAverageNetworkIn"})["changed"], "of another metric"
 
 
 def test_a_policy_of_another_type_is_replaced(aws, group, read):

@@ -3,6 +3,7 @@ import json
 
 import pytest
 from modules.aws_calls import error, operations, recorded
+from modules.fake_builds import fits
 from modules.harness import Failed, contract, run
 
 NAME = "petclinic-rest-build"
@@ -219,11 +220,68 @@ def test_github_that_lets_nobody_in_is_told_with_the_way_out(read):
     assert run("codebuild_project", **OPTIONS)["changed"], "the next run goes on"
 
 
-def test_a_repository_that_is_gone_does_not_keep_the_project(read):
+#: What CodeBuild says until IAM has spread the role's policy: when the project is made or changed, and of a webhook.
+NO_CONNECTION = {
+    "CreateProject": ("OAuthProviderException", f"User is not authorized to access connection {CONNECTION}"),
+    "UpdateProject": ("OAuthProviderException", f"User is not authorized to access connection {CONNECTION}"),
+    "CreateWebhook": ("InvalidInputException", f"Access denied to connection {CONNECTION}"),
+    "UpdateWebhook": ("InvalidInputException", f"Access denied to connection {CONNECTION}"),
+    "DeleteWebhook": ("InvalidInputException", f"Access denied to connection {CONNECTION}"),
+}
+BY_CONNECTION = {**OPTIONS, "source_auth": {"type": "CODECONNECTIONS", "resource": CONNECTION}}
+MASTER = [[{"type": "EVENT", "pattern": "PUSH"}]]
+
+
+def refusals(times, operations=NO_CONNECTION):
+    """Answers that refuse the connection so many times, and then call."""
+
+    def of(operation):
+        left = [times]
+
+        def answer(real, _parameters):
+            if left[0]:
+                left[0] -= 1
+                raise error(*NO_CONNECTION[operation], operation)
+            return real()
+
+        return answer
+
+    return {operation: of(operation) for operation in operations}
+
+
+def test_a_policy_that_iam_has_not_spread_is_waited_for(read, monkeypatch):
+    slept = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    with recorded(**refusals(2)):
+        assert run("codebuild_project", **BY_CONNECTION)["changed"]
+        assert len(slept) == 4 and read()["webhook"]
+        run("codebuild_project", **{**BY_CONNECTION, "timeout": 20, "webhook": MASTER})
+        assert len(slept) == 8 and read()["timeoutInMinutes"] == 20
+        run("codebuild_project", **{**BY_CONNECTION, "timeout": 20, "webhook": []})
+        assert len(slept) == 10 and "webhook" not in read()
+
+
+@pytest.mark.parametrize("operation", NO_CONNECTION)
+def test_a_connection_that_may_not_be_used_is_told_with_the_way_out(read, monkeypatch, operation):
+    if operation not in ("CreateProject", "CreateWebhook"):
+        run("codebuild_project", **BY_CONNECTION)
+    clock = iter(range(0, 10**6, 10))
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    changed = {**BY_CONNECTION, "timeout": 20, "webhook": [] if operation == "DeleteWebhook" else MASTER}
+    said = "(?s)connection/0a1b2c3d.*build_project_source_auth_arn.*UseConnection"
+    with recorded(**refusals(99, [operation])) as calls, pytest.raises(Failed, match=said):
+        run("codebuild_project", **changed)
+    assert 3 < operations(calls).count(operation) < 30
+    assert bool(read()) == (operation != "CreateProject")
+
+
+@pytest.mark.parametrize("code", ["OAuthProviderException", "InvalidInputException"])
+def test_a_repository_that_is_gone_does_not_keep_the_project(read, code):
     run("codebuild_project", **OPTIONS)
 
     def refused(real, parameters):
-        raise error("OAuthProviderException", "Repository not found", "DeleteWebhook")
+        raise error(code, "Repository not found", "DeleteWebhook")
 
     with recorded(DeleteWebhook=refused):
         assert run("codebuild_project", **OPTIONS, state="absent")["changed"]
@@ -256,3 +314,116 @@ def test_a_token_in_the_url_is_not_repeated(aws):
     with pytest.raises(Failed, match="credentials in it") as failed:
         run("codebuild_project", **{**OPTIONS, "source_url": "https://ghp_canary@github.com/alice/petclinic-rest"})
     assert "ghp_canary" not in json.dumps(failed.value.result)
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+TOKEN = "ghp_" + "canary" * 6
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"variables": {"GH": TOKEN}}, "variables has a token of GitHub or GitLab as 'GH'"),
+        ({"parameter_store": {"GH": TOKEN}}, "parameter_store has a token"),
+        ({"secrets_manager": {"GH": TOKEN}}, "secrets_manager has a token"),
+        ({"secrets_manager": {"GH": f"petclinic:{TOKEN}"}}, "secrets_manager has a token"),
+        ({"source_auth": {"type": "CODECONNECTIONS", "resource": TOKEN}}, "Never put a token there"),
+        ({"source_auth": {"type": "SECRETS_MANAGER", "resource": TOKEN}}, "Never put a token there"),
+        ({"source_url": f"https://{TOKEN}@github.com/alice/petclinic-rest"}, "credentials in it"),
+        ({"source_url": f"https://alice:{TOKEN}@github.com/alice/petclinic-rest"}, "credentials in it"),
+    ],
+)
+def test_a_token_in_the_wrong_option_is_refused_and_not_shown(aws, options, said):
+    with recorded() as calls, pytest.raises(Failed, match=said) as failed:
+        run("codebuild_project", **{**OPTIONS, **options})
+    assert calls == [] and "invocation" in failed.value.result
+    assert "canary" not in json.dumps(failed.value.result)
+
+
+def test_secrets_that_somebody_put_into_the_project_are_compared_and_not_shown(aws, read):
+    run("codebuild_project", **OPTIONS)
+    live = read()
+
+    def by_hand(*more):
+        found = [*live["environment"]["environmentVariables"], *({"name": n, "value": v, "type": "PLAINTEXT"} for n, v in more)]
+        environment = {**live["environment"], "environmentVariables": found}
+        source = {**live["source"], "location": f"https://{TOKEN}@github.com/alice/petclinic-rest", "buildspec": f"echo {TOKEN}"}
+        aws("codebuild").update_project(name=NAME, environment=environment, source=source)
+
+    by_hand(("GITHUB_TOKEN", "canary"), ("GH", TOKEN), ("DB", "jdbc://me:canary@db/petclinic"), ("DEBUG", "1"))
+    checked = run("codebuild_project", check=True, **OPTIONS)
+    foreign = run("codebuild_project", **{**OPTIONS, "owner": {"handson:service": "another"}}, state="absent")
+    before = checked["diff"]["before"]["variables"]
+    assert checked["changed"] and set(before) == {"CONTAINER_NAME", "GITHUB_TOKEN", "GH", "DB", "DEBUG"}
+    assert before["DEBUG"] == "1" and before["GITHUB_TOKEN"].startswith("(hidden, sha256 ")
+    assert foreign["foreign"] and foreign["project"]["variables"]["GH"].startswith("(hidden")
+    settled = run("codebuild_project", **OPTIONS)
+    assert settled["changed"] and set(variables(read())) == {"CONTAINER_NAME"}
+    by_hand(("GITHUB_TOKEN", "canary"))
+    gone = run("codebuild_project", **OPTIONS, state="absent")
+    assert gone["changed"] and "canary" not in json.dumps([checked, foreign, settled, gone])
+
+
+# --- builds that run --------------------------------------------------------------------------------------------------
+
+
+def builds(*rounds):
+    """Answers for a project with these {id: status} at each look, and the ids of those that were stopped."""
+    looks, stopped = list(rounds), []
+
+    def listed(_real, parameters):
+        fits("codebuild", "ListBuildsForProject", "input", parameters)
+        return {"ids": list(looks[0])}
+
+    def got(_real, parameters):
+        now = looks.pop(0) if len(looks) > 1 else looks[0]
+        found = [{"id": i, "buildStatus": now[i], "currentPhase": "BUILD"} for i in parameters["ids"]]
+        return {"builds": found}
+
+    def stop(_real, parameters):
+        fits("codebuild", "StopBuild", "input", parameters)
+        stopped.append(parameters["id"])
+        if parameters["id"].endswith("ended"):
+            raise error("InvalidInputException", "the build has ended", "StopBuild")
+        return {"build": {"id": parameters["id"]}}
+
+    return {"ListBuildsForProject": listed, "BatchGetBuilds": got, "StopBuild": stop}, stopped
+
+
+def test_builds_that_run_are_stopped_before_their_project_goes(read, monkeypatch, tmp_path):
+    run("codebuild_project", **OPTIONS)
+    slept = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    both = {f"{NAME}:3": "IN_PROGRESS", f"{NAME}:2-ended": "IN_PROGRESS", f"{NAME}:1": "SUCCEEDED"}
+    over = {f"{NAME}:4": "IN_PROGRESS", f"{NAME}:3": "STOPPED", f"{NAME}:2-ended": "FAILED"}
+    answers, stopped = builds(both, both, over, {i: "STOPPED" for i in over})
+    absent = {**OPTIONS, "state": "absent", "progress_file": str(tmp_path / "progress")}
+    with recorded(**answers) as calls:
+        assert run("codebuild_project", check=True, **absent)["changed"] and stopped == []
+        assert run("codebuild_project", **absent)["changed"]
+    assert stopped == [f"{NAME}:3", f"{NAME}:2-ended", f"{NAME}:4"], "each once, and one that a pipeline started meanwhile"
+    assert len(slept) == 3 and read() is None
+    assert operations(calls)[-2:] == ["BatchGetBuilds", "DeleteProject"]
+    assert f"stops the build {NAME}:3, which is in phase BUILD" in (tmp_path / "progress").read_text()
+
+
+def test_a_build_that_does_not_end_keeps_its_project(read, monkeypatch):
+    run("codebuild_project", **OPTIONS)
+    clock = iter(range(0, 10**6, 50))
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    answers, stopped = builds({f"{NAME}:3": "IN_PROGRESS"})
+    with recorded(**answers), pytest.raises(Failed, match=f"The build {NAME}:3 still runs.*run again"):
+        run("codebuild_project", **OPTIONS, state="absent")
+    assert read() and stopped == [f"{NAME}:3"]
+
+
+def test_nothing_is_asked_of_builds_where_there_is_no_project_and_one_call_where_none_was_started(read):
+    with recorded() as calls:
+        run("codebuild_project", **OPTIONS, state="absent")
+    assert operations(calls) == ["BatchGetProjects"]
+    run("codebuild_project", **OPTIONS)
+    with recorded() as calls:
+        run("codebuild_project", **OPTIONS, state="absent")
+    assert operations(calls) == ["BatchGetProjects", "DeleteWebhook", "ListBuildsForProject", "DeleteProject"]

@@ -94,7 +94,7 @@ def test_a_failing_test(fake, told):
 @pytest.mark.parametrize(
     "kind, status, code, message, remedy",
     [
-        ("DOWNLOAD_SOURCE", "FAILED", "CLIENT_ERROR", "authentication required", "build_project_source_url"),
+        ("DOWNLOAD_SOURCE", "FAILED", "CLIENT_ERROR", "authentication required", "build_project_source_auth_arn"),
         ("BUILD", "FAILED", "COMMAND_EXECUTION_ERROR", "Cannot connect to the Docker daemon", "build_project_privileged"),
         ("POST_BUILD", "FAILED", "COMMAND_EXECUTION_ERROR", "Reason: exit status 1", "playbooks/image.yml"),
         ("PRE_BUILD", "FAILED", "COMMAND_EXECUTION_ERROR", "AccessDeniedException", "playbooks/build.yml"),
@@ -108,6 +108,13 @@ def test_how_a_build_can_end(fake, kind, status, code, message, remedy):
     fake.steps = [step(*FETCHED[:3], phase(kind, status, 3, code, message), status=status)]
     with fake.answering(), pytest.raises(Failed, match=rf"in phase {kind}[:.](.|\n)*-> .*{remedy}"):
         run("codebuild_run", **OPTIONS)
+
+
+def test_an_interrupted_drill_is_told_and_not_the_source(fake):
+    fake.steps, fake.buildspec = FAILING_TEST, "# A drill (playbooks/drill_failing_test.yml): a test that fails.\n"
+    with fake.answering(), pytest.raises(Failed, match="playbooks/drill_failing_test.yml(.|\n)*playbooks/build.yml") as failed:
+        run("codebuild_run", **OPTIONS)
+    assert "mend the source" not in failed.value.result["msg"]
 
 
 def test_a_log_that_comes_late(fake, told):
@@ -218,6 +225,33 @@ def test_a_role_that_is_new_is_waited_for(fake, monkeypatch):
 
 
 CANARY = "canary-7f3a9c"
+
+
+FULL = "Cannot have more than {} builds in queue for the account"
+
+
+def test_builds_that_run_already_are_waited_for(fake, told):
+    option, lines = told
+    fake.errors["StartBuild"] = [error("AccountLimitExceededException", FULL.format(1))] * 2
+    with fake.answering() as calls:
+        assert run("codebuild_run", **OPTIONS, **option)["changed"]
+    assert operations(calls).count("StartBuild") == 3
+    assert len([line for line in lines() if "waits for one to end" in line]) == 1
+
+
+@pytest.mark.parametrize(
+    ("builds", "options", "said"),
+    [
+        (0, {}, "may run no builds yet.*Service Quotas.*image_context"),
+        (1, {"wait": False}, "as many builds as it may"),
+        (1, {"wait_timeout": 0}, "After 0 s there is still no room"),
+    ],
+)
+def test_an_account_that_lets_no_build_start(fake, builds, options, said):
+    fake.errors["StartBuild"] = [error("AccountLimitExceededException", FULL.format(builds))] * 2
+    with fake.answering() as calls, pytest.raises(Failed, match=said):
+        run("codebuild_run", **{**OPTIONS, **options})
+    assert operations(calls).count("StartBuild") == 1
 
 
 def test_no_secret_is_told(told):

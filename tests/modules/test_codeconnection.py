@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import json
 import urllib.request
 
 import pytest
@@ -130,3 +131,11 @@ def test_of_two_by_a_lost_answer_the_usable_one_is_taken_and_both_are_deleted(aw
         assert run("codeconnection", **OPTIONS)["connection"]["arn"] == arns[1]
         assert run("codeconnection", **OPTIONS, state="absent")["changed"]
     assert aws("codeconnections").list_connections()["Connections"] == []
+
+
+def test_a_token_in_the_arns_place_is_not_shown(aws):
+    for arn in ("ghp_" + "canary" * 6, "canary", f"{ABSENT_ARN}:ghp_{'canary' * 6}"):
+        with recorded() as calls, pytest.raises(Failed, match="pipeline_connection_arn") as failed:
+            run("codeconnection", arn=arn)
+        assert calls == [] and "invocation" in failed.value.result
+        assert "canary" not in json.dumps(failed.value.result)

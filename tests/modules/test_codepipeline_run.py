@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from modules.aws_calls import error, operations
+from modules.conftest import ROOT
 from modules.fake_builds import (
     APPROVE,
     B_OK,
@@ -102,6 +103,35 @@ def test_a_wrong_container_name(fake):
     assert "task_definition_container_name" in said["msg"] and "phase" not in said["msg"]
     assert said["execution"]["failed"]["category"] == "Deploy"
     assert not said["execution"]["deployed"]["new"]
+
+
+def test_a_drill_that_is_still_in_the_project_is_told(fake):
+    """Interrupted ones: it is not the source that is to be mended."""
+    fake.runs["none"], fake.build_steps["none"] = BUILD_FAILS, FAILING_TEST
+    # As the role writes it.
+    template = (ROOT / "roles/build_project/templates/buildspec.yml.j2").read_text()
+    fake.codebuild.buildspec = template
+    with fake.answering(), pytest.raises(Failed) as failed:
+        run("codepipeline_run", **OPTIONS)
+    said = failed.value.result["msg"]
+    assert "A drill is in the project (playbooks/drill_failing_test.yml" in said and "playbooks/build.yml" in said
+    assert "mend the source" not in said.lower() and "retry-stage-execution" not in said
+
+    fake.runs["none"], fake.codebuild.buildspec = WRONG_CONTAINER, ""
+    fake.codebuild.environment = [{"name": "CONTAINER_NAME", "value": "petclinic-rest"}]
+    with fake.answering(), pytest.raises(Failed) as failed:
+        run("codepipeline_run", **OPTIONS, when_running="start")
+    said = failed.value.result["msg"]
+    assert "named the container petclinic-rest, and the task definition has petclinic-rest-app. A drill is still" in said
+    assert "playbooks/build.yml" in said
+
+
+def test_who_may_not_look_at_the_service_follows_the_execution_all_the_same(fake):
+    fake.errors["DescribeServices"] = [error("AccessDeniedException", "not authorized to perform: ecs:DescribeServices")] * 9
+    with fake.answering() as calls:
+        execution = run("codepipeline_run", **OPTIONS)["execution"]
+    assert execution["status"] == "Succeeded" and execution["deployed"] is None
+    assert "DescribeServices" in operations(calls)
 
 
 def test_a_deployment_that_does_not_become_steady(fake):

@@ -161,8 +161,17 @@ def test_a_drill_does_not_begin_while_an_execution_is_under_way(drills):
 
 
 def test_a_drill_in_check_mode_changes_nothing(drills):
-    drills.play("drill_failing_test", "--check")
+    text = drills.play("drill_failing_test", "--check", pipeline_approval=True)
+    assert "waits there for a person" in text
     assert drills.started == [] and drills.injected() == "none"
+
+
+def test_after_an_interrupted_drill_the_next_one_puts_the_project_back(drills):
+    drills.play("build", build_project_drill="failing-test")
+    assert drills.injected() == "failing-test"
+    drills.fake.put(BUILD_FAILS[:3] * 9, "failing-test")  # its execution goes on
+    text = drills.play("drill_failing_test", fails=True)
+    assert "is under way" in text and drills.injected() == "none" and drills.started == []
 
 
 def test_after_an_interrupted_drill_build_yml_puts_the_project_back(drills):

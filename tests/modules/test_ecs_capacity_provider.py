@@ -166,7 +166,9 @@ def test_protection_needs_scaling_and_a_group_that_protects(group, cluster, read
     with pytest.raises(
         Failed, match="'petclinic-rest-instances' does not protect.*new_instances_protected_from_scale_in"
     ):
-        run("ecs_capacity_provider", check=True, **protected)
+        run("ecs_capacity_provider", **protected)
+    # The run that is tried out would have the group protect them.
+    assert run("ecs_capacity_provider", check=True, **protected)["changed"]
     with pytest.raises(Failed, match="only with managed_scaling.status ENABLED"):
         run("ecs_capacity_provider", **{**protected, "managed_scaling": {"status": "DISABLED"}})
     assert read() is None

@@ -127,3 +127,20 @@ def test_a_launch_that_failed_says_why(cluster, group):
 def test_a_group_that_is_not_there(cluster):
     with pytest.raises(Failed, match="no auto scaling group named 'petclinic-rest-instances'"):
         run("ecs_cluster_wait", cluster=CLUSTER, instances=1, timeout=0, auto_scaling_group=GROUP)
+
+
+def test_instances_that_drain_are_named_with_the_way_out(aws, cluster, register):
+    mine, other, _third = register(), register(), register()
+    ecs = aws("ecs")
+    arns = ecs.list_container_instances(cluster=CLUSTER)["containerInstanceArns"]
+    found = ecs.describe_container_instances(cluster=CLUSTER, containerInstances=arns)["containerInstances"]
+    by_id = {i["ec2InstanceId"]: i["containerInstanceArn"] for i in found}
+    ecs.put_attributes(cluster=CLUSTER, attributes=[{"name": "handson.draining", "value": "x", "targetId": by_id[mine]}])
+    ecs.update_container_instances_state(
+        cluster=CLUSTER, containerInstances=[by_id[mine], by_id[other]], status="DRAINING"
+    )
+    with pytest.raises(Failed, match="1 of 3 are ready") as failed:
+        run("ecs_cluster_wait", cluster=CLUSTER, instances=3, timeout=0)
+    message = failed.value.result["msg"]
+    assert f"{mine} was drained by a scale-in" in message and "scale_instances.yml -e count=3" in message
+    assert f"{other} was drained by a person" in message and "not registered" not in message

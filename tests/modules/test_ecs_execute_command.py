@@ -11,6 +11,8 @@ import pytest
 from modules.aws_calls import error, operations, recorded
 from modules.harness import Failed, run
 
+from ansible_collections.handson.ecs.plugins.modules import ecs_execute_command
+
 CLUSTER, SERVICE, FAMILY = "petclinic-rest-cluster", "petclinic-rest-service", "petclinic-rest-task"
 OWNER = {"handson:service": SERVICE}
 OPTIONS = {"service": SERVICE, "cluster": CLUSTER, "container": "app", "owner": OWNER, "command": "env"}
@@ -126,9 +128,29 @@ def test_an_old_plugin_would_show_the_token(service, plugin, monkeypatch):
         run("ecs_execute_command", **OPTIONS)
 
 
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """A docker command that knows one container, whose id the test writes down. Nothing else is in the PATH."""
+    script = tmp_path / "docker"
+    script.write_text(
+        f'#!/bin/sh\nread -r known <"{tmp_path}/known"\n'
+        '[ "$*" = "container inspect --format {{.State.Running}} $known" ] && echo true\n'
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return lambda runtime_id: (tmp_path / "known").write_text(f"{runtime_id}\n")
+
+
+def runtime_ids(aws):
+    """{task id: runtime id of its container}."""
+    tasks = aws("ecs").describe_tasks(cluster=CLUSTER, tasks=aws("ecs").list_tasks(cluster=CLUSTER)["taskArns"])["tasks"]
+    return {t["taskArn"].rsplit("/", 1)[-1]: t["containers"][0]["runtimeId"] for t in tasks}
+
+
 def test_without_a_command_the_line_is_said(service, monkeypatch):
     service(allowed=False)
     monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(ecs_execute_command, "on_aws", lambda _ecs: True)
     with answers() as calls:
         result = run("ecs_execute_command", **{**OPTIONS, "command": None})
     assert not result["changed"] and len(result["missing"]) == 3 and "ExecuteCommand" not in operations(calls)
@@ -138,11 +160,30 @@ def test_without_a_command_the_line_is_said(service, monkeypatch):
     )
 
 
-def test_an_endpoint_without_ecs_exec_says_so_before_anything_else(service, monkeypatch):
+def test_a_container_of_an_endpoint_that_is_not_awss_is_entered_by_docker(service, docker, aws):
     service(allowed=False)
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(Failed, match=r"http://127.0.0.1:\d+ has no ECS Exec.*only AWS has.*docker exec -it [0-9a-f]{12} env"):
-        run("ecs_execute_command", **OPTIONS)
+    task, runtime_id = sorted(runtime_ids(aws).items())[0]
+    docker(runtime_id)
+    line = f"docker exec -it {runtime_id[:12]}"
+    with recorded() as calls:
+        result = run("ecs_execute_command", **{**OPTIONS, "command": None}, task=task)
+    assert (result["by_hand"], result["missing"], result["changed"]) == (f"{line} /bin/sh", [], False)
+    assert "DescribeTaskDefinition" not in operations(calls), "no role is missing there"
+    with pytest.raises(Failed, match=rf"http://127.0.0.1:\d+ has no ECS Exec.*only AWS has.*{line} env"):
+        run("ecs_execute_command", **OPTIONS, task=task)
+
+
+def test_where_tasks_are_records_there_is_nothing_to_enter(service, docker, monkeypatch):
+    service(allowed=False)
+    docker("0123456789ab" * 5)
+    for path in (os.environ["PATH"], "/nonexistent"):
+        monkeypatch.setenv("PATH", path)
+        result = run("ecs_execute_command", **{**OPTIONS, "command": None})
+        (said,) = result["missing"]
+        assert result["by_hand"] == "" and said.startswith("No container runs: the endpoint http://127.0.0.1:")
+        with pytest.raises(Failed, match=r"(?s)has no ECS Exec.*only AWS has\. No container runs") as failed:
+            run("ecs_execute_command", **OPTIONS)
+        assert "ssmmessages" not in failed.value.result["msg"]
 
 
 @pytest.mark.parametrize("code", ["TargetNotConnectedException", "InvalidParameterException"])

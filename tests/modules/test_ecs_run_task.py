@@ -76,9 +76,33 @@ def test_each_run_starts_anew_with_a_token_of_its_own(aws, cluster):
     assert len(set(tokens)) == 2 and len(running(aws)) == 2
 
 
-def test_fewer_tasks_than_asked_for(aws, cluster):
-    with pytest.raises(Failed, match=r"started 3 of 5 tasks.*RESOURCE:MEMORY.*instances_count"):
+def test_fewer_tasks_than_asked_for_are_stopped_and_named(aws, cluster):
+    with (
+        recorded() as calls,
+        pytest.raises(Failed, match=r"started 3 of 5 tasks.*RESOURCE:MEMORY.*instances_count") as failed,
+    ):
         run("ecs_run_task", **OPTIONS, count=5)
+    stopped = [parameters["task"].rsplit("/", 1)[-1] for operation, parameters in calls if operation == "StopTask"]
+    assert len(stopped) == 3 and f"What started was stopped: {', '.join(stopped)}." in failed.value.result["msg"]
+    assert failed.value.result["changed"] and running(aws) == []
+
+
+def test_too_few_tasks_that_cannot_be_stopped_are_named(cluster):
+    def denied(_real, _parameters):
+        raise error("AccessDeniedException", "not authorized to perform ecs:StopTask")
+
+    with recorded(StopTask=denied), pytest.raises(Failed, match="may go on, since .*not authorized.*instances_count") as failed:
+        run("ecs_run_task", **OPTIONS, count=5)
+    assert failed.value.result["changed"]
+
+
+def test_where_none_started_nothing_changed(cluster):
+    with (
+        recorded(RunTask=lambda *_: {"tasks": [], "failures": [{"arn": "i-1", "reason": "AGENT"}]}) as calls,
+        pytest.raises(Failed, match=r"started 0 of 1 tasks.*AGENT \(i-1\)\. Raise instances_count") as failed,
+    ):
+        run("ecs_run_task", **OPTIONS)
+    assert not failed.value.result["changed"] and "StopTask" not in operations(calls)
 
 
 def test_a_crash_is_told_with_its_exit_code(cluster, define):
@@ -118,8 +142,22 @@ def test_the_time_is_over(cluster):
             task["lastStatus"] = "PENDING"
         return answer
 
-    with recorded(DescribeTasks=pending), pytest.raises(Failed, match="After 0 s the tasks are PENDING"):
+    with (
+        recorded(DescribeTasks=pending) as calls,
+        pytest.raises(Failed, match="After 0 s the tasks are PENDING") as failed,
+    ):
         run("ecs_run_task", **{**OPTIONS, "wait_timeout": 0})
+    (arn,) = next(parameters["tasks"] for operation, parameters in calls if operation == "DescribeTasks")
+    assert failed.value.result["changed"] and arn.rsplit("/", 1)[-1] in failed.value.result["msg"]
+
+
+def test_what_went_wrong_after_the_start_is_a_change(cluster):
+    def denied(_real, _parameters):
+        raise error("AccessDeniedException", "not authorized to perform ecs:DescribeTasks")
+
+    with recorded(DescribeTasks=denied), pytest.raises(Failed, match="Could not run") as failed:
+        run("ecs_run_task", **OPTIONS)
+    assert failed.value.result["changed"]
 
 
 def test_no_cluster_and_no_task_definition(aws, define):

@@ -5,6 +5,8 @@ import pytest
 from modules.aws_calls import operations, recorded
 from modules.harness import Failed, run
 
+from ansible_collections.handson.ecs.plugins.modules import ecs_service_logs
+
 GROUP = "/ecs/petclinic-rest-task"
 OPTIONS = {"log_group": GROUP, "container": "app", "follow": 0, "interval": 0.05}
 
@@ -54,6 +56,25 @@ def test_it_follows_for_a_while_and_ends(write, tmp_path):
         result = run("ecs_service_logs", **{**OPTIONS, "follow": 1})
     assert 1 <= time.monotonic() - began < 4 and len(looks) > 3
     assert [text.rsplit(" ", 1)[-1] for text in result["lines"]] == ["one", "two"]
+
+
+@pytest.mark.parametrize("follow", [0, 1])
+def test_a_busy_group_does_not_hold_it(write, tmp_path, monkeypatch, follow):
+    """Each page takes its time, and there is always another one."""
+    progress, pages = tmp_path / "progress", []
+    monkeypatch.setattr(ecs_service_logs, "FIRST", 1)
+
+    def page(_real, _parameters):
+        time.sleep(0.1)
+        pages.append(0)
+        event = {"eventId": str(len(pages)), "timestamp": 10**12, "message": "busy", "logStreamName": "a/app/0123"}
+        return {"events": [event], "nextToken": str(len(pages))} if len(pages) < 100 else {"events": []}
+
+    with recorded(FilterLogEvents=page):
+        began = time.monotonic()
+        result = run("ecs_service_logs", **{**OPTIONS, "follow": follow, "progress_file": str(progress)})
+    assert time.monotonic() - began < 4 and 3 < result["count"] == len(pages) < 40
+    assert progress.read_text().splitlines()[-1].startswith(f"{GROUP} has more than could be read in time.")
 
 
 def test_silence_is_said(write, tmp_path):

@@ -4,7 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from modules.aws_calls import operations, recorded
+from modules.aws_calls import error, operations, recorded
 from modules.harness import Failed, run
 from modules.test_ecs_service import CLUSTER, account, register  # noqa: F401 - a fixture
 from modules.test_ecs_service import OPTIONS as SERVICE
@@ -183,6 +183,59 @@ def test_a_task_that_does_not_answer(steady, options):
     bad = failed(asked(options, "/one"))
     assert bad["GET /one"] == f"200, 1 of 2 tasks answered within {ecs_verify.tries(2)} requests"
     assert run("ecs_verify", **asked(options, "/one", every_task=False))["checks"][-1]["said"] == "200, one answer"
+
+
+@pytest.fixture
+def named(aws, steady, monkeypatch):
+    """Return a function by which the two programs call themselves after tasks: it gets what to call a and b."""
+    monkeypatch.setattr(ecs_verify, "tries", lambda _tasks: 6)
+    called = ecs_verify.Verification._task
+
+    def name(a, b):
+        names = {"a": a, "b": b}
+        monkeypatch.setattr(ecs_verify.Verification, "_task", lambda self, answer: names.get(called(self, answer)))
+
+    return name
+
+
+def tasks_of(aws, desired="RUNNING"):
+    """[(task id, host name of its container)]"""
+    arns = aws("ecs").list_tasks(cluster=CLUSTER, serviceName=SERVICE["name"], desiredStatus=desired)["taskArns"]
+    tasks = aws("ecs").describe_tasks(cluster=CLUSTER, tasks=arns)["tasks"]
+    return [(t["taskArn"].rsplit("/", 1)[-1], t["containers"][0]["runtimeId"][:12]) for t in tasks]
+
+
+def test_one_task_does_not_stand_for_two(aws, named, options):
+    (task, host_name), (_other, others) = tasks_of(aws)
+    named(task, host_name)
+    assert failed(asked(options, "/health"))["GET /health"] == "200, 1 of 2 tasks answered within 6 requests"
+    named(task, others)
+    with recorded() as calls:
+        assert run("ecs_verify", **asked(options, "/health"))["checks"][-1]["said"] == "200, 2 of 2 tasks"
+    # Those that run once for all paths, and at the end those that ended.
+    assert operations(calls).count("ListTasks") == 2
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_task_that_is_being_stopped_does_not_stand_for_a_missing_one(aws, named, options, kind):
+    before = tasks_of(aws)
+    aws("ecs").stop_task(cluster=CLUSTER, task=before[0][0])
+    run("ecs_service", **SERVICE)
+    now = tasks_of(aws)
+    assert len({*before, *now}) == 3
+    named(now[0][kind], before[0][kind])
+    assert failed(asked(options, "/health"))["GET /health"] == "200, 1 of 2 tasks answered within 6 requests"
+
+
+def test_names_that_ecs_does_not_know_are_counted(named, options):
+    named("one", "two")
+    assert run("ecs_verify", **asked(options, "/health"))["checks"][-1]["said"] == "200, 2 of 2 tasks"
+
+    def denied(_real, _parameters):
+        raise error("AccessDeniedException", "not authorized to perform ecs:ListTasks")
+
+    with recorded(ListTasks=denied):
+        assert run("ecs_verify", **asked(options, "/health"))["checks"][-1]["said"] == "200, 2 of 2 tasks"
 
 
 def test_the_task_that_answers_wrongly_is_named(steady, options):

@@ -92,3 +92,22 @@ def test_a_retention_that_aws_does_not_have_is_refused(aws, read):
     with pytest.raises(Failed, match="retention_days must be one of"):
         run("log_group", **{**OPTIONS, "retention_days": 15})
     assert read() is None
+
+
+@pytest.mark.parametrize("tags", [{}, {"handson:service": "another"}, {"team": "vets"}])
+def test_one_that_a_service_has_made_anew_goes_as_well_where_that_is_asked_for(aws, read, tags):
+    absent = {**OPTIONS, "state": "absent"}
+    aws("logs").create_log_group(logGroupName=NAME, **({"tags": tags} if tags else {}))
+    assert run("log_group", **absent)["foreign"] and read()
+    assert run("log_group", check=True, **absent, also_untagged=True)["changed"] is not tags and read()
+    with recorded() as calls:
+        gone = run("log_group", **absent, also_untagged=True)
+    assert (gone["changed"], read() is None) == (not tags, not tags)
+    assert operations(calls)[:2] == ["DescribeLogGroups", "ListTagsForResource"]
+    assert operations(calls)[2:] == ([] if tags else ["DeleteLogGroup"])
+
+
+def test_one_without_tags_is_nobodys_to_change(aws, read):
+    aws("logs").create_log_group(logGroupName=NAME)
+    with pytest.raises(Failed, match="not ours"):
+        run("log_group", **OPTIONS, also_untagged=True)

@@ -121,14 +121,72 @@ def test_every_fault_at_once_and_before_any_call_that_writes(aws, group, read):
         {**UNHEALTHY, "metric": "", "name": "b"},
         {**RATE, "datapoints": 4},
         {**RATE, "name": "c", "metrics": [{"id": "A"}]},
+        {**RATE, "name": "d", "metrics": [*RATE["metrics"], RATE["metrics"][0]]},
         UNHEALTHY,
     ]
     with pytest.raises(Failed) as e:
         run("metric_alarms", **{**OPTIONS, "alarms": wrong})
     said = str(e.value)
-    for part in ("there twice", "period of 45", "needs a metric or metrics", "4 datapoints of 3", "small letter", "an expression"):
+    for part in ("there twice", "period of 45", "needs a metric or metrics", "4 datapoints of 3", "small letter", "an expression", "'e5' is there twice"):
         assert part in said
     assert read() is None
+
+
+SCALED = {
+    "service": "petclinic-rest-service",
+    "cluster": "petclinic-rest-cluster",
+    "min": 1,
+    "max": 4,
+    "policies": [
+        {
+            "name": "steps",
+            "type": "step",
+            "adjustment_type": "ChangeInCapacity",
+            "steps": [{"lower": 0, "adjustment": 1}],
+            "alarm": {"comparison": "GreaterThanOrEqualToThreshold", "threshold": 50},
+        }
+    ],
+    "owner": OWNER,
+}
+
+
+def test_a_step_policys_alarm_and_ours_leave_each_other_alone(aws, group):
+    """Both begin with the service's name and carry its tags."""
+    ecs = aws("ecs")
+    ecs.create_cluster(clusterName="petclinic-rest-cluster")
+    ecs.register_task_definition(family="t", containerDefinitions=[{"name": "app", "image": "app", "memory": 64}])
+    ecs.create_service(cluster="petclinic-rest-cluster", serviceName="petclinic-rest-service", taskDefinition="t", desiredCount=1)
+    watched = {**OPTIONS, "prefix": "petclinic-rest-service/"}
+    steps = "petclinic-rest-service/petclinic-rest-cluster/steps"
+    ours = [f"petclinic-rest-service/{n}" for n in ("errors", "unhealthy-hosts")]
+
+    def there():
+        return sorted(a["AlarmName"] for a in aws("cloudwatch").describe_alarms()["MetricAlarms"])
+
+    for settled in (False, True):
+        assert run("scalable_target", **SCALED)["changed"] != settled
+        assert run("metric_alarms", **watched)["changed"] != settled
+        assert there() == sorted([*ours, steps])
+    assert not run("metric_alarms", check=True, **{**watched, "prefix": "petclinic-rest-"})["diff"]["before"]
+    assert run("metric_alarms", **watched, state="absent")["changed"] and there() == [steps]
+    run("metric_alarms", **watched)
+    assert run("scalable_target", **SCALED, state="absent")["changed"] and there() == ours
+    with pytest.raises(Failed, match="with a slash"):
+        run("metric_alarms", **{**watched, "alarms": [{**UNHEALTHY, "name": "petclinic-rest-cluster/steps"}]})
+
+
+def turned(real, parameters):
+    found = real()
+    return {**found, "MetricAlarms": [{**a, "Metrics": a.get("Metrics", [])[::-1]} for a in found["MetricAlarms"]]}
+
+
+def test_the_order_of_metrics_is_no_difference_and_what_is_compared_is(aws, group):
+    run("metric_alarms", **OPTIONS)
+    with recorded(DescribeAlarms=turned):
+        assert not run("metric_alarms", **OPTIONS)["changed"]
+    other = {**OPTIONS, "alarms": [UNHEALTHY, {**RATE, "metrics": [RATE["metrics"][i] for i in (2, 0, 1)]}]}
+    assert run("metric_alarms", **other)["changed"], "the last one is compared, and now it is another one"
+    assert not run("metric_alarms", **other)["changed"]
 
 
 def test_a_cluster_leaves_its_services_alarms_alone(aws, group, read):

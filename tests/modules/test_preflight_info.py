@@ -3,6 +3,7 @@ import importlib
 
 import pytest
 from botocore import exceptions as sdk
+from modules.aws_calls import error, operations, recorded
 from modules.harness import run
 
 IMAGE = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
@@ -61,10 +62,6 @@ def test_an_unknown_profile_is_an_answer(endpoint, monkeypatch):
     assert [p["kind"] for p in seen["problems"]] == ["credentials"]
 
 
-def error(code):
-    return sdk.ClientError({"Error": {"Code": code, "Message": ""}}, "X")
-
-
 @pytest.mark.parametrize(
     ("what", "kind"),
     [
@@ -81,3 +78,104 @@ def error(code):
 def test_each_error_has_its_way_out(what, kind):
     module = importlib.import_module("ansible_collections.handson.ecs.plugins.modules.preflight_info")
     assert module.kind_of(what) == kind
+
+
+# --- connections, credentials, buckets, images ------------------------------------------------------------------------
+
+ARN = "arn:aws:codeconnections:ap-southeast-1:123456789012:connection/1f244295-871f-411f-afb1-e6ca987858b6"
+
+
+def answers(value):
+    """An operation that the endpoint does not have: `value` is the answer, or what is raised."""
+
+    def answer(_real, _parameters):
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    return answer
+
+
+def head(status, **headers):
+    answer = {"Error": {"Code": str(status), "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers}}
+    return sdk.ClientError(answer, "HeadBucket")
+
+
+def test_connections_that_are_there_and_not(aws):
+    codeconnections = aws("codeconnections")
+    made = [codeconnections.create_connection(ConnectionName=n, ProviderType="GitHub")["ConnectionArn"] for n in ("a", "pending")]
+    seen = run("preflight_info", connections=[*made, ARN])
+    assert seen["problems"] == []
+    assert seen["connections"] == {made[0]: "AVAILABLE", made[1]: "PENDING", ARN: None}
+
+
+def test_an_endpoint_without_source_credentials_is_no_fault(aws):
+    seen = run("preflight_info", source_credentials=True)
+    assert seen["problems"] == [] and seen["source_credentials"] is None
+
+
+def test_source_credentials(aws):
+    infos = [{"arn": "arn:1", "serverType": "GITHUB", "authType": "OAUTH"}]
+    with recorded(ListSourceCredentials=answers({"sourceCredentialsInfos": infos})):
+        assert run("preflight_info", source_credentials=True)["source_credentials"] == ["GITHUB"]
+    with recorded(ListSourceCredentials=answers(error("AccessDeniedException"))):
+        (problem,) = run("preflight_info", source_credentials=True)["problems"]
+    assert problem["action"] == "codebuild:ListSourceCredentials" and problem["kind"] == "permission"
+
+
+def test_buckets_that_are_free_ours_and_somebody_elses(aws):
+    where = {"CreateBucketConfiguration": {"LocationConstraint": "ap-southeast-1"}}
+    for name in ("handson-ours", "handson-too"):
+        aws("s3").create_bucket(Bucket=name, **where)
+    with recorded() as calls:
+        seen = run("preflight_info", buckets=["handson-ours", "handson-too"])
+    assert seen["problems"] == [] and set(seen["buckets"]) == {"handson-ours", "handson-too"}
+    assert operations(calls) == ["GetCallerIdentity", "ListBuckets"], "one call for all of ours"
+    assert run("preflight_info", buckets=["handson-free"])["buckets"] == {"handson-free": None}
+
+    ours = [{"Name": "handson-ours", "BucketRegion": "eu-west-1"}]
+    pages = iter([{"Buckets": ours, "ContinuationToken": "2"}, {"Buckets": [{"Name": "handson-too", "BucketRegion": "x"}]}])
+    with recorded(ListBuckets=lambda *_: next(pages), HeadBucket=answers(head(403))):
+        seen = run("preflight_info", buckets=["handson-ours", "handson-too", "theirs"])
+    assert seen["buckets"] == {"handson-ours": "eu-west-1", "handson-too": "x", "theirs": "refused"}
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        (head(301, **{"x-amz-bucket-region": "eu-west-1"}), "eu-west-1"),
+        (head(301), "another region"),
+        (head(403), "refused"),
+        ({"BucketRegion": "ap-southeast-1"}, "ap-southeast-1"),
+    ],
+)
+def test_who_may_not_list_buckets_asks_for_each(aws, said, means):
+    with recorded(ListBuckets=answers(error("AccessDenied")), HeadBucket=answers(said)):
+        seen = run("preflight_info", buckets=["handson-a"])
+    assert seen["problems"] == [] and seen["buckets"] == {"handson-a": means}
+
+
+WEB = {"reference": "registry/web:1", "repository": "web", "tag": "1"}
+
+
+def test_a_local_endpoint_need_not_have_images(aws):
+    with recorded() as calls:
+        assert run("preflight_info", images=[WEB])["images"] is None
+    assert operations(calls) == ["GetCallerIdentity"]
+
+
+@pytest.mark.parametrize(
+    ("said", "there"),
+    [
+        ({"imageDetails": [{"imageTags": ["1"]}]}, True),
+        (error("ImageNotFoundException"), False),
+        (error("RepositoryNotFoundException"), False),
+    ],
+)
+def test_images_of_a_real_account(aws, monkeypatch, said, there):
+    module = importlib.import_module("ansible_collections.handson.ecs.plugins.modules.preflight_info")
+    monkeypatch.setattr(module.Questions, "identity", lambda self: {"account": "123456789012", "endpoint": ""})
+    with recorded(DescribeImages=answers(said)) as calls:
+        seen = run("preflight_info", images=[WEB])
+    assert seen["problems"] == [] and seen["images"] == {"registry/web:1": there}
+    assert calls == [("DescribeImages", {"repositoryName": "web", "imageIds": [{"imageTag": "1"}]})]

@@ -133,6 +133,15 @@ def test_what_is_refused_is_told_and_the_rest_is_there(steady, options, operatio
     assert "not there" not in read(options)
 
 
+def test_more_alarms_than_are_looked_through_are_told(steady, options, monkeypatch):
+    monkeypatch.setattr("ansible_collections.handson.ecs.plugins.modules.report.ALARM_PAGES", 0.02)
+    alarms = [{"AlarmName": f"a{n}", "Dimensions": []} for n in range(3)]
+    with recorded(DescribeAlarms=lambda *_: {"MetricAlarms": alarms}):
+        result = run("report", **options)
+    assert [(p["action"], p["cut"]) for p in result["problems"]] == [("cloudwatch:DescribeAlarms", 2)]
+    assert "only the first 2 were looked through" in read(options) and "was refused" not in read(options)
+
+
 def test_another_error_fails(steady, options):
     def broken(_real, _parameters):
         raise ClientError({"Error": {"Code": "ValidationError", "Message": "no"}}, "DescribeAlarms")

@@ -95,8 +95,11 @@ def test_an_address_that_has_not_confirmed_is_named_and_not_asked_again(aws):
     with recorded(ListSubscriptionsByTopic=answer) as calls:
         result = run("sns_topic", **OPTIONS)
         assert not result["changed"] and result["topic"]["pending"] == ["ops@example.org"]
-        # There is no call that takes the question back.
-        assert "takes the question back" in str(run("sns_topic", **{**OPTIONS, "emails": []})["warnings"])
+        # There is no call that takes the question back, so it is told on each run and is no change on any.
+        for check in (True, False):
+            left = run("sns_topic", check=check, **{**OPTIONS, "emails": []})
+            assert not left["changed"] and left["topic"]["pending"] == ["ops@example.org"] and left["topic"]["emails"] == []
+            assert "takes the question back" in str(left["warnings"])
     assert "Subscribe" not in operations(calls) and "Unsubscribe" not in operations(calls)
 
 
@@ -104,6 +107,14 @@ def test_an_address_that_is_no_longer_named_is_unsubscribed(aws, read):
     run("sns_topic", **OPTIONS)
     run("sns_topic", **{**OPTIONS, "emails": []})
     assert read()["emails"] == []
+
+
+def test_nobodys_subscription_is_touched_where_no_emails_are_given(aws, read):
+    run("sns_topic", **{**OPTIONS, "emails": []})
+    aws("sns").subscribe(TopicArn=ARN, Protocol="email", Endpoint="colleague@example.org")
+    without = {k: v for k, v in OPTIONS.items() if k != "emails"}
+    assert not run("sns_topic", **without)["changed"] and read()["emails"] == ["colleague@example.org"]
+    assert run("sns_topic", **{**OPTIONS, "emails": []})["changed"] and read()["emails"] == []
 
 
 def test_a_foreign_topic_is_refused_and_not_deleted(aws, read):

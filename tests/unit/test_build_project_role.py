@@ -123,6 +123,12 @@ def test_a_token_in_the_arns_place_gets_into_no_policy(kind):
     assert statements(**given) == statements()
 
 
+@pytest.mark.parametrize("token", ["ghp_" + "canary" * 6, "petclinic:glpat-" + "canary" * 6, "github_pat_" + "canary" * 6])
+@pytest.mark.parametrize("variable", ["build_project_parameter_store", "build_project_secrets_manager"])
+def test_a_token_in_a_names_place_gets_into_no_policy(variable, token):
+    assert statements(**{variable: {"GH": token}}) == statements()
+
+
 def test_only_this_project_may_take_the_role():
     conditions = derived("build_project_trust_conditions")
     assert conditions["StringEquals"] == {"aws:SourceAccount": "123456789012"}
@@ -153,5 +159,11 @@ def test_the_project_goes_before_what_its_builds_write_to():
     tasks = yaml.safe_load((ROLES / "build_project/tasks/absent.yml").read_text(encoding="utf-8"))
     modules = [next(k for k in t if k.startswith("handson.ecs.")).rsplit(".", 1)[-1] for t in tasks]
     assert modules == ["codebuild_project", "iam_role", "log_group", "bucket"]
+    project, _role, group, _cache = tasks
+    assert project["register"] == "__build_project_gone"
+    taken = "{{ __build_project_own_log_group and not __build_project_gone.foreign | default(false) }}"
+    assert group["handson.ecs.log_group"]["also_untagged"] == taken
+    assert derived("__build_project_own_log_group") is True
+    assert derived("__build_project_own_log_group", build_project_log_group="/builds") is False
     cache = tasks[-1]["handson.ecs.bucket"]
     assert cache["state"] == "empty" and cache["prefix"] == "{{ build_project_cache_prefix }}/"

@@ -331,7 +331,7 @@ def test_the_actions_in_a_roles_readme_are_those_of_docs_iam(role):
 
 #: Of these, what only properties take that our templates don't have.
 UNUSED = (
-    "autoscaling:*InstanceRefresh", "autoscaling:*LifecycleHook", "autoscaling:*MetricsCollection",
+    "autoscaling:*InstanceRefresh", "autoscaling:*LifecycleHook",
     "autoscaling:*NotificationConfiguration", "autoscaling:*Processes", "autoscaling:Attach*", "autoscaling:Detach*",
     "cloudwatch:*", "cognito-idp:*", "ec2:*IamInstanceProfile*", "ec2:*SecurityGroup*Egress", "ec2:*SubnetCidrBlock",
     "ec2:*Volume", "ec2:*VpnGateway", "ec2:*onitorInstances", "ec2:CreateVpcEncryptionControl",

@@ -124,3 +124,37 @@ def test_its_trust_has_no_condition_as_in_awss_own_policy():
 )
 def test_a_connection_that_cannot_be_used_is_pending(connection, pending):
     assert value("__pipeline_pending", __pipeline_connection=connection) == pending
+
+
+def task(file, name):
+    tasks = DataLoader().load_from_file(str(ROLES / "pipeline/tasks" / file), trusted_as_template=True)
+    return next(t for t in tasks if name in t["name"])
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "trigger"),
+    [("AVAILABLE", True, True), ("PENDING", True, False), ("ERROR", True, False), ("AVAILABLE", False, False)],
+)
+def test_a_push_starts_it_only_by_a_connection_that_can_be_used(status, wanted, trigger):
+    keep = task("present.yml", "Keep the pipeline")["handson.ecs.codepipeline"]["trigger"]
+    connection = {"available": status == "AVAILABLE", "connection": {"name": "c", "status": status, "arn": CONNECTION}}
+    assert value("it", it=keep, __pipeline_connection=connection, pipeline_trigger=wanted) is trigger
+
+
+@pytest.mark.parametrize(("trigger", "said"), [(True, "or by a push"), (False, "playbooks/start_pipeline.yml.")])
+def test_who_has_approved_is_told_what_starts_it(trigger, said):
+    stop = task("approved.yml", "Stop")["ansible.builtin.fail"]["msg"]
+    connection = {"name": "c", "status": "PENDING", "arn": CONNECTION, "console_url": "https://x"}
+    pending = {"available": False, "connection": connection}
+    text = value("it", it=stop, __pipeline_connection=pending, pipeline_trigger=trigger, service_name="s")
+    assert "nothing repeats it" in text and said in text and ("pushes" in text) == trigger
+
+
+def test_one_that_is_switched_off_goes_but_for_its_connection():
+    off, said = DataLoader().load_from_file(str(ROLES / "pipeline/tasks/disabled.yml"))
+    assert off["ansible.builtin.import_tasks"] == "absent.yml" and said["when"] == "__pipeline_gone is changed and not ansible_check_mode"
+    gone = DataLoader().load_from_file(str(ROLES / "pipeline/tasks/absent.yml"))
+    kept = [t for t in gone if "when" in t]
+    assert [t["name"] for t in kept] == ["absent | Delete the connection"]
+    (variable,) = off["vars"]
+    assert kept[0]["when"] == f"not {variable} | default(false)"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -89,3 +91,44 @@ def test_rules_of_the_tasks_of_before_go_after_the_roll_out():
     assert "handson.ecs.ecs_service" in wait
     assert purge["vars"] == {"__security_groups_rolled_out": True}
     assert "service_wait" in purge["when"] and "extra_rules" in purge["when"]
+
+
+def kept_by(mode, enabled, after_instances):
+    """Return what instances (where it goes first) and instance_scaling do about policy and provider: [task name]."""
+    loader = DataLoader()
+    values = loader.load_from_file(str(ROLES / "instance_scaling/vars/main.yml"), trusted_as_template=True)
+    given = {"instance_scaling_mode": mode, "instances_capacity_provider_enabled": enabled}
+    if after_instances:
+        given["__instance_scaling_after_instances"] = True
+    templar = Templar(loader, variables={**values, **given})
+
+    def runs(task):
+        return templar.template(trust_as_template("{{ " + str(task.get("when", True)) + " }}"))
+
+    inner = [t["name"] for t in tasks("instances", "capacity_provider.yml") if runs(t)]
+    found = inner if after_instances and runs(tasks("instances", "present.yml")[-1]) else []
+    policy, provider = tasks("instance_scaling", "present.yml")[-2:]
+    return found + ([policy["name"]] if runs(policy) else []) + (inner if runs(provider) else [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "enabled", "said"),
+    [
+        ("capacity_provider", True, ["Take the scaling policy", "Keep the capacity provider"]),
+        ("none", True, ["Take the scaling policy", "Keep the capacity provider"]),
+        ("none", False, ["Keep the scaling policy"]),
+        ("target_tracking", False, ["Keep the scaling policy"]),
+    ],
+)
+def test_site_keeps_policy_and_capacity_provider_once(mode, enabled, said):
+    (scaling,) = [
+        t
+        for t in yaml.safe_load((ROLES.parent / "playbooks/tasks/cluster.yml").read_text(encoding="utf-8"))
+        if t["ansible.builtin.import_role"]["name"] == "handson.ecs.instance_scaling"
+    ]
+    assert scaling["vars"] == {"__instance_scaling_after_instances": True}
+    names = kept_by(mode, enabled, True)
+    assert len(names) == len(said) and all(s in n for s, n in zip(said, names)), names
+    # playbooks/scaling.yml comes without the role instances.
+    alone = " ".join(kept_by(mode, enabled, False))
+    assert "scaling policy" in alone and ("Keep the capacity provider" in alone) == (mode == "capacity_provider")

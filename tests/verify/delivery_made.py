@@ -107,7 +107,7 @@ def _build_role(expect: Expectations, wanted: Wanted, project: dict[str, Any]) -
 
 
 def pipeline(expect: Expectations, wanted: Wanted, status: str = "AVAILABLE", version: int = 1) -> None:
-    """Section 5.3. `status` is the connection's."""
+    """Section 5.3. `status` is the connection's; pushes start the pipeline only where it can be used."""
     name, api = f"{wanted.prefix}-codepipeline", client("codepipeline")
     bucket = f"{name}-{wanted.artifacts_of}"
     _bucket(expect, bucket, wanted.owner)
@@ -139,9 +139,10 @@ def pipeline(expect: Expectations, wanted: Wanted, status: str = "AVAILABLE", ve
     expect.contains("deployment", deployed, names)
     outputs = [a.get("outputArtifacts", []) for a in actions[:2]]
     expect.equal("what each action takes", [a.get("inputArtifacts", []) for a in actions[1:]], outputs)
-    trigger = expect.only("triggers", made["triggers"])["gitConfiguration"]
-    branches = [p["branches"]["includes"] for p in trigger["push"]]
-    expect.equal("pushes that start it", branches, [[wanted.branch]])
+    triggers = [t["gitConfiguration"]["push"] for t in made.get("triggers", [])]
+    branches = [[p["branches"]["includes"] for p in pushes] for pushes in triggers]
+    expect.equal("pushes that start it", branches, [[[wanted.branch]]] if status == "AVAILABLE" else [])
+    expect.equal("what else starts it", source["DetectChanges"], "false")
 
     role = _role(expect, wanted, f"{name}-role", "codepipeline.amazonaws.com")
     expect.equal("role of the pipeline", made["roleArn"], role["Arn"])

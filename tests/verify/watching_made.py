@@ -105,15 +105,24 @@ def service(expect: Expectations, cluster_name: str, name: str, least_tasks: int
     expect.equal("regions of the dashboard", regions, {REGION})
 
 
+def stepping(expect: Expectations, cluster_name: str, name: str) -> None:
+    """Expect that the step policy `steps` of a service has its alarm, which calls it and nobody else."""
+    key = {"ServiceNamespace": "ecs", "ResourceId": f"service/{cluster_name}/{name}"}
+    found = client("application-autoscaling").describe_scaling_policies(**key)["ScalingPolicies"]
+    policy = expect.only("policies of the service", found)
+    found = client("cloudwatch").describe_alarms(AlarmNames=[f"{name}/{cluster_name}/steps"])["MetricAlarms"]
+    expect.equal("whom the alarm of the step policy calls", [a["AlarmActions"] for a in found], [[policy["PolicyARN"]]])
+
+
 def topic_of(cluster_name: str) -> str:
     """The ARN of the topic that a cluster's alarms are told to."""
     return f"arn:aws:sns:{REGION}:{ACCOUNT}:{cluster_name.removesuffix('-cluster')}-alarms"
 
 
 def alarms_of(prefix: str) -> dict[str, dict[str, Any]]:
-    """{name: alarm} of those whose name begins so."""
+    """{name: alarm} of those whose name begins so, without those of step scaling policies (<service>/<cluster>/<policy>)."""
     found = pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
-    return {a["AlarmName"]: a for a in found}
+    return {a["AlarmName"]: a for a in found if "/" not in a["AlarmName"].removeprefix(prefix)}
 
 
 def tracking(expect: Expectations, what: str, policy: dict[str, Any], high: float, low: float) -> None:

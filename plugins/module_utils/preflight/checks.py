@@ -11,6 +11,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.preflight import (
     account,
     capacity,
     delivery,
+    delivery_facts,
     facts as found,
     fargate,
     image,
@@ -109,6 +110,7 @@ def check_facts(hosts: list[Host], facts: Mapping[str, Any], scope: str) -> list
             faults += stack.check_made_as_before(host, facts)
             faults += workstation.check_facts(host, facts)
             faults += fargate.check_living_service(host, facts)
+            faults += delivery_facts.check_delivery_facts(host, facts)
             if host.kind == "cluster" and not stack.by_stack(host) and not facts.get("endpoint"):
                 faults += network.check_open_ssh(host)
     return faults

@@ -137,7 +137,7 @@ def _as_the_module(host: Host) -> Iterator[Fault]:
     for text in said:
         option = next((o for o in _OPTIONS if text.startswith(o)), "compute_type")
         variable = _OPTIONS[option]
-        hidden = {"value": "(not shown)"} if option in ("variables", "source_auth") else {}
+        hidden = {"value": "(not shown)"} if option in ("source_auth", *build_projects.VARIABLES) else {}
         yield host.fault(variable, _sentence(text), f"Change {variable}.", **hidden)
 
 
@@ -158,7 +158,11 @@ def _pipeline(host: Host) -> Iterator[Fault]:
     yield from one_of(host, "pipeline_source_format", ("CODE_ZIP", "CODEBUILD_CLONE_REF"), "The source's form")
     arn = host.text("pipeline_connection_arn")
     if arn and not connections.is_arn(arn):
-        yield host.fault("pipeline_connection_arn", "This is not the ARN of a connection.", "Leave it empty to have one made.")
+        # Somebody may have put a token into it.
+        hidden = {"value": "(not shown)"}
+        yield host.fault(
+            "pipeline_connection_arn", "This is not the ARN of a connection.", "Leave it empty to have one made.", **hidden
+        )
     name = None if arn else connections.name_fault(host.text("pipeline_connection_name"))
     if name and "pipeline_connection_name" not in host.broken:
         yield host.fault("pipeline_connection_name", _sentence(name), "Set it to another name.")

@@ -4,25 +4,29 @@
 """What the read-only calls found, held against the inventory.
 
 `facts` is what the module `preflight_info` returns: {account, arn, region, endpoint, instance_types, subnets,
-default_subnets, parameters, listeners, clusters, problems}. A key is None where its call was not made or failed.
+default_subnets, parameters, listeners, clusters, connections, source_credentials, buckets, images, problems}. A key is
+None where its call was not made or failed.
 """
 
 from __future__ import annotations
 
 from typing import Any, Iterator, Mapping
 
+from ansible_collections.handson.ecs.plugins.module_utils.preflight import delivery_facts
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.account import SETTINGS
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fargate import on_fargate
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import NOTHING, Fault, Host
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.instance_types import closest
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.instances import check_architecture
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.load_balancer import check_listener_port
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.service import cluster_of
 
 
-def questions(hosts: list[Host], everyone: list[Host]) -> dict[str, Any]:
+def questions(hosts: list[Host], everyone: list[Host], image_needed: bool = False) -> dict[str, Any]:
     """Return the options of `preflight_info`: what must be asked for these hosts.
 
     A service needs the instance type of its cluster, which is among `everyone` and perhaps not of this run.
+    `image_needed` asks for the images of services that nobody builds one for.
     """
     clusters = [h for h in hosts if h.kind == "cluster"]
     running = [c for c in clusters if c.text("instances_state") != "absent"]
@@ -47,11 +51,16 @@ def questions(hosts: list[Host], everyone: list[Host]) -> dict[str, Any]:
             {"load_balancer": name, "port": port}
             for name, port in sorted({listener_of(h) for h in hosts if h.kind == "service"} - {None})
         ],
+        # Only listeners of the local endpoint with containers are ports of a machine.
+        "listener_ports": sorted(
+            {c.number("load_balancer_listener_port") for c in clusters if "local_endpoint_containers" in c.given} - {None}
+        ),
         "clusters": sorted({h.text("cluster_name") for h in hosts if h.kind in ("cluster", "service")} - {""}),
         # Only of those can something be wrong that is not told later without harm.
         "services": [
             {"cluster": h.text("cluster_name"), "service": h.text("service_name")} for h in hosts if on_fargate(h)
         ],
+        **delivery_facts.questions(hosts, image_needed),
     }
 
 
@@ -77,8 +86,8 @@ def check_problems(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
             where = facts.get("endpoint") or f"AWS in {facts.get('region') or 'the region'}"
             text = f"{where} does not answer: {said}"
             remedy = (
-                "Start the local endpoint, or look at AWS_ENDPOINT_URL in aws_environment_extra, "
-                "aws_region and your connection."
+                "Start the local endpoint, or look at AWS_ENDPOINT_URL in aws_environment_extra and in your shell "
+                "(unset it there, if AWS itself is meant), at aws_region and your connection."
             )
         elif problem["kind"] == "credentials":
             text = f"There are no valid credentials: {said}"
@@ -98,10 +107,17 @@ def check_identity(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
     """Check that credentials and region are those of the inventory."""
     account, mine = facts.get("account"), host.text("aws_account_id").strip()
     if account and mine and account != mine and "aws_account_id" not in host.broken:
+        remedy = f"Take credentials of {mine} (AWS_PROFILE), or write {account} into {SETTINGS}."
+        if facts.get("endpoint"):
+            # Exported for another AWS client, keys and URL outrank any profile.
+            remedy = (
+                f"It is not AWS that answers, but {facts['endpoint']}. If AWS is meant, begin with "
+                f"`unset AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY` in your shell. {remedy}"
+            )
         yield host.fault(
             "aws_account_id",
             f"aws_account_id says {mine}, but your credentials belong to {account} ({facts.get('arn')}).",
-            f"Take credentials of {mine} (AWS_PROFILE), or write {account} into {SETTINGS}.",
+            remedy,
         )
     region = facts.get("region")
     if region and host.text("aws_region") and region != host.text("aws_region"):
@@ -120,6 +136,7 @@ def check_cluster_facts(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]
         yield from _instance_type(host, facts)
         yield from _image(host, facts)
     yield from _subnets(host, facts)
+    yield from check_listener_port(host, facts)
 
 
 def _instance_type(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:

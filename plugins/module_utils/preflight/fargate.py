@@ -148,8 +148,9 @@ def on_fargate(host: Host) -> bool:
 def check_living_service(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:
     """Check that the service does not run on instances now.
 
-    UpdateService takes no launch type (it may move a service to the capacity provider FARGATE, which this collection
-    does not do), and ModifyTargetGroup no target type. The modules refuse both as well, but by then the cluster may
+    UpdateService takes no launch type. It may move a service to the capacity provider FARGATE (UpdateService,
+    capacityProviderStrategy), with another target group, since ModifyTargetGroup takes no target type. This collection does
+    neither: its services on Fargate have the launch type, and one target group. The modules refuse both as well, but by then the cluster may
     have lost the instances that the living service runs on.
     """
     for living in facts.get("services") or []:
@@ -158,8 +159,8 @@ def check_living_service(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault
             by = f"with launch type {living['launch_type']}" if living["launch_type"] else "by a capacity provider"
             yield host.fault(
                 "task_definition_launch_type",
-                f"The service stands already, {by}. This can't be changed on a living service, nor can its target "
-                "group's type.",
+                f"The service stands already, {by}. AWS could move it to the capacity provider FARGATE with another target "
+                "group, which this collection does not do; its launch type and its target group's type stay.",
                 f"Take it away, then run again: ansible-playbook playbooks/teardown_service.yml --limit {host.name} "
                 "(with the same inventories). It serves nobody in between.",
             )

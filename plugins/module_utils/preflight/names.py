@@ -86,6 +86,7 @@ OF_SERVICE = {
     "task_definition_family": FAMILY,
     "task_definition_container_name": CONTAINER,
     "task_definition_execution_role_name": ROLE,
+    "task_definition_task_role_name": ROLE,
     "task_definition_log_group": LOG_GROUP,
 }
 #: The variable that a name's default derives from: shortening it mends all names at once.
@@ -95,6 +96,7 @@ _DERIVED_FROM = {
     "target_group_name": "service_prefix",
     "registry_name": "service_prefix",
     "task_definition_execution_role_name": "service_prefix",
+    "task_definition_task_role_name": "service_prefix",
 }
 
 
@@ -141,7 +143,13 @@ def check_names(host: Host) -> Iterator[Fault]:
 #: Names that two hosts can't share in one account and region, since each belongs to one of them.
 UNIQUE = {
     "cluster": ("cluster_name", "load_balancer_name", "instances_name", "instances_role_name", "key_pair_name"),
-    "service": ("target_group_name", "task_definition_family", "registry_name", "task_definition_execution_role_name"),
+    "service": (
+        "target_group_name",
+        "task_definition_family",
+        "registry_name",
+        "task_definition_execution_role_name",
+        "task_definition_task_role_name",
+    ),
 }
 
 

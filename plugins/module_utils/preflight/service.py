@@ -45,13 +45,6 @@ def check_service(host: Host) -> Iterator[Fault]:
     yield from in_range(host, "service_wait_timeout", 1, None, "A number of seconds")
     if truthy(host.values.get("service_assign_public_ip")) and host.text("task_definition_launch_type") != "FARGATE":
         yield host.fault("service_assign_public_ip", "Only tasks on Fargate get a public address.", "Set it to false.")
-    if truthy(host.values.get("service_execute_command")) and not host.text("task_definition_task_role"):
-        yield host.fault(
-            "service_execute_command",
-            "ECS Exec needs a task role with the ssmmessages actions, and task_definition_task_role is empty.",
-            "Name a role there.",
-            warning=True,
-        )
     if host.text("task_definition_launch_type") == "FARGATE":
         yield from check_fargate_service(host)
     groups = host.listed("service_security_group_names")

@@ -57,6 +57,14 @@ def check_made_by(host: Host) -> Iterator[Fault]:
                 f"The stack's template has no place for {what}.",
                 "Leave it out, set cluster_made_by to roles, or name a template of your own in cluster_stack_template.",
             )
+    # instances_capacity_provider_enabled follows the mode, and then nobody has given it.
+    if host.text("instance_scaling_mode") == "capacity_provider":
+        yield host.fault(
+            "instance_scaling_mode",
+            "The stack's template has no place for a capacity provider.",
+            "Set it to target_tracking or none, set cluster_made_by to roles, or name a template of your own in "
+            "cluster_stack_template.",
+        )
     for variable, what in (("security_groups_ssh_cidrs", "SSH is closed"), ("key_pair_name", "instances have no key")):
         if variable in host.given and host.values.get(variable):
             yield host.fault(

@@ -8,13 +8,28 @@ The rules of policies and alarms are those of the modules `scalable_target`, `au
 
 from __future__ import annotations
 
+import copy
 import re
-from typing import Iterator
+from typing import Any, Iterator, Mapping
 
-from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of, truthy
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+
+from ansible_collections.handson.ecs.plugins.module_utils import metric_alarms
+from ansible_collections.handson.ecs.plugins.module_utils import scalable_target_options as scaling
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import (
+    Fault,
+    Host,
+    in_range,
+    number,
+    one_of,
+    truthy,
+)
 
 MODES = ("none", "target_tracking", "capacity_provider")
 METRICS = ("ECSServiceAverageCPUUtilization", "ECSServiceAverageMemoryUtilization", "ALBRequestCountPerTarget")
+#: The alarms that a service has in any case (roles/monitoring/vars/main.yml).
+_ROLES_ALARMS = ("unhealthy-hosts", "errors", "short-of-tasks")
 _TOPIC = r"[A-Za-z0-9_-]{1,256}"
 _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 
@@ -39,11 +54,25 @@ def check_service_scaling(host: Host) -> Iterator[Fault]:
         yield host.fault(
             "service_scaling_enabled", "A DAEMON service has one task on each instance, and nothing scales it.", "Set it to false."
         )
+    yield from _own_scaling(host, least, most)
     if not host.listed("service_scaling_policies"):
         yield from one_of(host, "service_scaling_metric", METRICS, "The metric")
         yield from _positive(host, "service_scaling_target")
         for variable in ("service_scaling_scale_out_cooldown", "service_scaling_scale_in_cooldown"):
             yield from in_range(host, variable, 0, None, "A cooldown in seconds")
+
+
+def _own_scaling(host: Host, least: int | None, most: int | None) -> Iterator[Fault]:
+    """Check what the inventory brings along in the form of the module `scalable_target`."""
+    module = "scalable_target"
+    policies, faults = _held(host, "service_scaling_policies", scaling.POLICY_OPTIONS, module)
+    actions, more = _held(host, "service_scaling_scheduled_actions", scaling.ACTION_OPTIONS, module)
+    yield from (*faults, *more)
+    for wrong in (*scaling.policy_faults(policies), *scaling.action_faults(actions, least, most)):
+        yield host.fault(f"service_scaling_{wrong.option}", wrong.problem, wrong.remedy)
+    if "service_scaling_suspended" not in host.broken:
+        for problem in _refused(host.mapped("service_scaling_suspended"), scaling.SUSPENDED_OPTIONS)[1]:
+            yield host.fault("service_scaling_suspended", f"{problem}.", "Set scale_in, scale_out and scheduled to true or false.")
 
 
 def check_instance_scaling(host: Host) -> Iterator[Fault]:
@@ -80,7 +109,10 @@ def check_monitoring(host: Host) -> Iterator[Fault]:
     yield from in_range(host, "monitoring_latency_threshold", 0, None, "A number of seconds")
     yield from in_range(host, "monitoring_least_tasks", 0, None, "A number of tasks")
     if host.kind != "cluster":
+        yield from _own_alarms(host)
+        yield from _own_widgets(host)
         return
+    yield from in_range(host, "monitoring_load_balancer_errors", 0, None, "A number of answers")
     if not re.fullmatch(_TOPIC, host.text("monitoring_topic_name")):
         yield host.fault(
             "monitoring_topic_name", "A topic's name is 1 to 256 letters, digits, - and _.", "Set it to another name."
@@ -94,6 +126,74 @@ def check_monitoring(host: Host) -> Iterator[Fault]:
             "That is AWS's own key, which alarms may not use: nobody would be told.",
             "Name a key of yours whose policy lets CloudWatch and EventBridge use it, or leave it empty.",
         )
+
+
+def _own_alarms(host: Host) -> Iterator[Fault]:
+    alarms, faults = _held(host, "monitoring_alarms", metric_alarms.OPTIONS, "metric_alarms")
+    yield from faults
+    taken = set(_ROLES_ALARMS)
+    taken |= {"latency"} if host.number("monitoring_latency_threshold") else set()
+    taken |= {"error-lines"} if host.text("monitoring_error_pattern") else set()
+    for alarm in alarms:
+        for problem in metric_alarms.faults(alarm):
+            yield host.fault(
+                "monitoring_alarms",
+                f"The alarm {alarm['name']!r}: {problem}.",
+                "CloudWatch would refuse it: mend that. The options: ansible-doc handson.ecs.metric_alarms",
+                value=alarm,
+            )
+        if alarm["name"] in taken:
+            problem = f"There is another alarm named {alarm['name']!r}: these are added to the role's own."
+            yield host.fault("monitoring_alarms", problem, "Give it another name.", value=alarm)
+        taken.add(alarm["name"])
+
+
+def _own_widgets(host: Host) -> Iterator[Fault]:
+    """Check the grid, and what each widget has (CloudWatch API Reference, "Dashboard Body Structure and Syntax")."""
+    for at, widget in enumerate([] if "monitoring_widgets" in host.broken else host.listed("monitoring_widgets"), 1):
+        problems = [f"it has no {what}" for what in ("type", "properties") if not widget.get(what)]
+        for option, low, high in (("x", 0, 23), ("y", 0, None), ("width", 1, 24), ("height", 1, 1000)):
+            value = number(widget.get(option, low))
+            if value is None or value < low or (high is not None and value > high):
+                problems.append(f"{option} is {widget[option]!r}, and goes from {low}{f' to {high}' if high else ' on'}")
+        if ("x" in widget) != ("y" in widget):
+            problems.append("of x and y it has one alone")
+        for problem in problems:
+            yield host.fault(
+                "monitoring_widgets",
+                f"The widget {at}: {problem}.",
+                "Mend it; in the console a dashboard's Actions > View/edit source shows the form.",
+                value=widget,
+            )
+
+
+def _held(
+    host: Host, variable: str, options: Mapping[str, Any], module: str
+) -> tuple[list[dict[str, Any]], list[Fault]]:
+    """Hold a list against the options of a module. Return those that it takes, with its defaults, and the faults."""
+    taken: list[dict[str, Any]] = []
+    faults: list[Fault] = []
+    for at, item in enumerate([] if variable in host.broken else host.listed(variable), 1):
+        values, problems = _refused(item, options)
+        name = item.get("name", at) if isinstance(item, Mapping) else at
+        for problem in problems:
+            remedy = f"Mend it; the options: ansible-doc handson.ecs.{module}"
+            faults.append(host.fault(variable, f"In {name!r}: {problem}.", remedy, value=item))
+        if not problems:
+            taken.append(values)
+    return taken, faults
+
+
+def _refused(values: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values in the options' types and with their defaults, and what a module would refuse of them."""
+    if not isinstance(values, Mapping):
+        return {}, ["it is no dictionary"]
+    result = ArgumentSpecValidator({k: dict(v) for k, v in options.items()}).validate(copy.deepcopy(dict(values)))
+    said = []
+    for error in result.errors.errors:
+        text = error.msg.rstrip(".")
+        said.append(f"there is no option {text}" if isinstance(error, UnsupportedError) else text)
+    return result.validated_parameters, said
 
 
 def check_together(service: Host, cluster: Host | None) -> Iterator[Fault]:

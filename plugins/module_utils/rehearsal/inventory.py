@@ -57,7 +57,19 @@ def setup_of(service: Host, clusters: Mapping[str, Host], workload: Workload, ha
     )
 
 
-def remarks(service: Host, setup: Setup) -> list[str]:
+def limited(service: Host, clusters: Mapping[str, Host]) -> bool:
+    """Return whether AWS limits the tasks of a service to the CPU that they reserve.
+
+    It does by the size of the task, not by that of a container, unless the agent is told otherwise:
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html (ECS_ENABLE_TASK_CPU_MEM_LIMIT)
+    """
+    cluster = cluster_of(service, dict(clusters))
+    agent = cluster.values.get("instances_agent_config") if cluster else None
+    told = str((agent or {}).get("ECS_ENABLE_TASK_CPU_MEM_LIMIT", "")).lower() if isinstance(agent, Mapping) else ""
+    return bool(service.text("task_definition_cpu")) and told not in ("false", "0", "f")
+
+
+def remarks(service: Host, setup: Setup, limited_on_aws: bool) -> list[str]:
     """Return what the reader of a rehearsal should know of its assumptions."""
     found = []
     if setup.service_policy is None:
@@ -69,11 +81,16 @@ def remarks(service: Host, setup: Setup) -> list[str]:
         found.append(f"service_scaling_metric is {metric}; only the CPU is rehearsed, as if it were the metric.")
     if setup.service_policy and service.listed("service_scaling_policies"):
         found.append("service_scaling_policies isn't rehearsed, but service_scaling_target on the CPU.")
-    if service.text("task_definition_cpu") and not setup.hard_cpu_limit:
+    if limited_on_aws and not setup.hard_cpu_limit:
         found.append(
             "Tasks here use idle CPU beyond their reservation, as the tutorial saw it. AWS limits a task to "
             "task_definition_cpu unless the agent has ECS_ENABLE_TASK_CPU_MEM_LIMIT=false or only the container has "
-            "the size (task_definition_container_cpu): rehearsal_cpu_limit=hard shows that."
+            "the size (task_definition_container_cpu): rehearsal_cpu_limit=auto shows that."
+        )
+    if limited_on_aws and setup.hard_cpu_limit:
+        found.append(
+            "Tasks are limited to task_definition_cpu, as on AWS today; the tutorial's weren't. Its course: "
+            "rehearsal_cpu_limit=burst here, and on AWS task_definition_cpu empty and task_definition_container_cpu set."
         )
     return found
 

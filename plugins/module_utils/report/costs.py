@@ -39,10 +39,12 @@ PRICES: dict[str, dict[str, float]] = {
         "Fargate vCPU": 0.05056, "Fargate GB": 0.00553,
         # a month
         "gp3 GB": 0.096, "gp2 GB": 0.12, "alarm": 0.10,
+        # Each minute's metrics of an instance are 7, at 0.30 each up to 10000.
+        "detailed monitoring": 2.10,
     },
 }  # fmt: skip
 #: Priced by the month and not by the hour.
-MONTHLY = frozenset({"alarm"})
+MONTHLY = frozenset({"alarm", "detailed monitoring"})
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def total(found: Iterable[Item]) -> float:
 def amounts(seen: Mapping[str, Any]) -> dict[str, float]:
     """Return {what: how many} of what one account and region has running now.
 
-    A load balancer that faces the internet has a public address in each of its zones.
+    A load balancer that faces the internet has a public address in each of its zones. An alarm of metric math counts for
+    each metric that it reads (https://aws.amazon.com/cloudwatch/pricing/).
     """
     found: dict[str, float] = {}
 
@@ -94,6 +97,8 @@ def amounts(seen: Mapping[str, Any]) -> dict[str, float]:
             for volume in machine.get("volumes") or []:
                 add(f"{volume['type']} GB", volume["size"])
             add("public IPv4 address", 1 if machine.get("public_ip") else 0)
+            if machine.get("monitored"):
+                add("detailed monitoring", 1)
         for service in cluster["services"]:
             if service.get("launch_type") == "FARGATE":
                 running = service.get("running") or 0
@@ -103,5 +108,5 @@ def amounts(seen: Mapping[str, Any]) -> dict[str, float]:
     for balancer in seen["load_balancers"]:
         add("load balancer", 1)
         add("public IPv4 address", balancer["zones"] if balancer["scheme"] == "internet-facing" else 0)
-    add("alarm", len(seen.get("alarms") or []))
+    add("alarm", sum(a.get("metrics", 1) for a in seen.get("alarms") or []))
     return found

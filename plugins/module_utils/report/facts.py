@@ -45,6 +45,7 @@ def instance(raw: Mapping[str, Any], machine: Mapping[str, Any] | None, sizes: M
         "cpu": resource(raw.get("registeredResources") or [], "CPU"),
         "memory": resource(raw.get("registeredResources") or [], "MEMORY"),
         "public_ip": bool(machine.get("PublicIpAddress")),
+        "monitored": (machine.get("Monitoring") or {}).get("State") in ("enabled", "pending"),
         "volumes": [sizes[v] for v in mapped if v in sizes],
     }
 
@@ -238,8 +239,9 @@ def target_group(
 
 
 def alarm(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an alarm (DescribeAlarms)."""
+    """Return an alarm (DescribeAlarms). `metrics` is how many it reads: one of metric math is billed for each."""
     return {
+        "metrics": sum(1 for part in raw.get("Metrics") or [] if part.get("MetricStat")) or 1,
         "name": raw["AlarmName"],
         "state": raw.get("StateValue", ""),
         "reason": raw.get("StateReason") or "",

@@ -140,7 +140,10 @@ class Page:
         told = [p for one in self.seen for p in one["problems"]]
         if not told:
             return None
-        return self.section("problems", tag("ul", [tag("li", self.say("problem", **p)) for p in told], class_="note"))
+        return self.section("problems", tag("ul", [tag("li", self._problem(p)) for p in told], class_="note"))
+
+    def _problem(self, problem: Mapping[str, Any]) -> str:
+        return self.say("problem_cut" if problem.get("cut") else "problem", **problem)
 
     def topology(self) -> Markup:
         """Return the drawings."""
@@ -386,6 +389,7 @@ class Page:
     def priced(self, what: str) -> str:
         """Return the name of a thing that costs."""
         names = {"load balancer": "cost_load_balancer", "public IPv4 address": "cost_address", "alarm": "cost_alarm",
+                 "detailed monitoring": "cost_monitoring",
                  "Fargate vCPU": "cost_fargate_cpu", "Fargate GB": "cost_fargate_memory"}  # fmt: skip
         if what in names:
             return self.say(names[what])

@@ -26,6 +26,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{action} was refused, so what it tells is missing from this page: {message}",
         "{action} 호출이 거부되어 해당 내용이 빠져 있습니다: {message}",
     ),
+    "problem_cut": (
+        "Of the account's alarms only the first {cut} were looked through ({action}): others may be missing, here and in "
+        "the costs.",
+        "계정의 경보 중 처음 {cut}개만 조회했습니다({action}). 경보 목록과 비용에 빠진 것이 있을 수 있습니다.",
+    ),
     "nothing": (
         "Nothing of this inventory is there yet. Make it: ansible-playbook site.yml",
         "인벤토리에 있는 것이 아직 없습니다. 생성: ansible-playbook site.yml",
@@ -138,9 +143,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "값 없음: 로컬 엔드포인트는 이것을 측정하지 않습니다.",
     ),
     "no_values_group": (
-        "No values. The Auto Scaling group counts its instances once its group metrics are switched on (free), and the "
-        "cluster does with Container Insights.",
-        "값이 없습니다. Auto Scaling 그룹의 그룹 지표(무료)를 켜거나 Container Insights를 켜면 인스턴스 수가 집계됩니다.",
+        "No values. The Auto Scaling group counts its instances from when playbooks/cluster.yml has switched its group "
+        "metrics on (free), and the cluster does with Container Insights.",
+        "값이 없습니다. playbooks/cluster.yml이 Auto Scaling 그룹의 그룹 지표(무료)를 켠 뒤부터, 또는 Container Insights를 켜면 "
+        "인스턴스 수가 집계됩니다.",
     ),
     "no_errors": (
         "None in this time ({requests} requests).",
@@ -189,10 +195,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "직접 지정한 가격(report_prices)을 우선합니다.",
     ),
     "costs_without": (
-        "Not counted: traffic and the load balancer's capacity units (LCU), logs, metrics and dashboards, images in "
+        "Not counted: traffic and the load balancer's capacity units (LCU), logs, other metrics and dashboards, images in "
         "the registry, builds and pipelines, T instances' extra CPU credits, taxes. Free tier, savings plans and discounts "
         "lower it.",
-        "제외: 트래픽과 로드 밸런서 용량 단위(LCU), 로그·지표·대시보드, 레지스트리 이미지, 빌드와 파이프라인, T 인스턴스 추가 CPU "
+        "제외: 트래픽과 로드 밸런서 용량 단위(LCU), 로그·그 밖의 지표·대시보드, 레지스트리 이미지, 빌드와 파이프라인, T 인스턴스 추가 CPU "
         "크레딧, 세금. 프리 티어, 절약 플랜, 할인이 있으면 더 낮아집니다.",
     ),
     "costs_local": (
@@ -217,7 +223,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cost_instance": ("EC2 instance {type}, Linux", "EC2 인스턴스 {type}, Linux"),
     "cost_fargate_cpu": ("Fargate, vCPU", "Fargate, vCPU"),
     "cost_fargate_memory": ("Fargate memory, GB", "Fargate 메모리, GB"),
-    "cost_alarm": ("CloudWatch alarm", "CloudWatch 경보"),
+    "cost_alarm": ("CloudWatch alarm, metrics it reads", "CloudWatch 경보(읽는 지표 수)"),
+    "cost_monitoring": ("EC2 detailed monitoring, instance", "EC2 세부 모니터링, 인스턴스"),
     # end
     "footer": (
         "Made by the collection handson.ecs: ansible-playbook playbooks/report.yml makes it anew. It only reads, and "

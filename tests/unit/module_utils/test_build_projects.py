@@ -57,7 +57,7 @@ def test_source_urls(url, fault):
         ({"timeout": 2161}, "timeout is 2161"),
         ({"queued_timeout": 481}, "queued_timeout is 481"),
         ({"cache": {"type": "LOCAL", "modes": []}}, "cache.modes"),
-        ({"parameter_store": {"CONTAINER_NAME": "/x"}}, "'CONTAINER_NAME' is in variables and in parameter_store"),
+        ({"parameter_store": {"CONTAINER_NAME": "/x"}}, "variables and parameter_store both have 'CONTAINER_NAME'"),
         ({"variables": {"CODEBUILD_X": "1"}}, "CodeBuild's own"),
         ({"variables": {"A-B": "1"}}, "no digit first"),
         ({"variables": {"DB_PASSWORD": "canary"}}, "secrets_manager"),

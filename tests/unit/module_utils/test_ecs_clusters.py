@@ -122,6 +122,23 @@ def test_ready(other, is_ready):
     assert ecs_clusters.ready(instance(**other)) is is_ready
 
 
+@pytest.mark.parametrize(
+    ("draining", "launched", "said", "unsaid"),
+    [
+        ({"i-2": True}, {"i-1": "running", "i-2": "running"}, ["i-2 is DRAINING", "-e count=2"], ["not registered", "ECS_CLUSTER"]),
+        ({"i-2": False}, {"i-1": "running", "i-2": "running"}, ["by a person", "--status ACTIVE"], ["count=", "ECS_CLUSTER"]),
+        ({"i-2": True}, {f"i-{n}": "running" for n in (1, 2, 3)}, ["not registered with ECS: i-3", "-e count=2", "ECS_CLUSTER"], []),
+        ({"i-2": True}, None, ["-e count=2"], ["ECS_CLUSTER"]),
+    ],
+)
+def test_why_not_ready_where_instances_drain(draining, launched, said, unsaid):
+    text = ecs_clusters.why_not_ready(2, [instance()], launched, None, draining)
+    for part in said:
+        assert part in text
+    for part in unsaid:
+        assert part not in text
+
+
 def test_container_instance_row():
     row = ecs_clusters.container_instance_row(
         instance(

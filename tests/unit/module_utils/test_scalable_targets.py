@@ -2,7 +2,6 @@
 import pytest
 
 from ansible_collections.handson.ecs.plugins.module_utils import scalable_targets as targets
-from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
 
 CPU = {
     "name": "cpu",
@@ -32,78 +31,6 @@ STEP = {
     },
 }
 ACTION = {"name": "day", "schedule": "cron(0 8 ? * MON-FRI *)", "timezone": "UTC", "min": 2, "max": None}
-
-
-def steps(*each):
-    return {**STEP, "steps": [{"lower": low, "upper": up, "adjustment": 1} for low, up in each]}
-
-
-@pytest.mark.parametrize(
-    ("minimum", "maximum", "policies", "actions", "said"),
-    [
-        (-1, 2, [], [], "0 tasks or more"),
-        (3, 2, [], [], "min is 3 and max is 2"),
-        (1, 2, [{**CPU, "target": 0}], [], "target is 0, and must be above 0"),
-        (1, 2, [{**CPU, "target": None}], [], "needs metric and target"),
-        (1, 2, [{**CPU, "metric": None}], [], "needs metric and target"),
-        (1, 2, [{**CPU, "scale_in_cooldown": -1}], [], "scale_in_cooldown is -1"),
-        (1, 2, [CPU, CPU], [], "'cpu' twice"),
-        (1, 2, [CPU, {**CPU, "name": "other"}], [], "both track"),
-        (1, 2, [{**CPU, "target_group": "g"}], [], "target_group belong to ALBRequestCountPerTarget"),
-        (1, 2, [{**CPU, "metric": targets.REQUESTS, "target_group": "g"}], [], "needs load_balancer and target_group"),
-        (1, 2, [{**STEP, "alarm": None, "steps": None}], [], "needs steps, alarm"),
-        (1, 2, [{**STEP, "adjustment_type": None}], [], "needs adjustment_type"),
-        (1, 2, [{**STEP, "min_adjustment_magnitude": 1}], [], "PercentChangeInCapacity only"),
-        (
-            1,
-            2,
-            [{**STEP, "alarm": {**STEP["alarm"], "datapoints_to_alarm": 4}}],
-            [],
-            "outside of 1 to evaluation_periods",
-        ),
-        (
-            1,
-            2,
-            [{**STEP, "adjustment_type": "ExactCapacity", "steps": [{"lower": 0, "adjustment": -1}]}],
-            [],
-            "0 or more",
-        ),
-        (1, 2, [steps((0, 10), (20, None))], [], "without gap or overlap"),
-        (1, 2, [steps((0, 10), (5, None))], [], "without gap or overlap"),
-        (1, 2, [steps((0, None), (10, None))], [], "without gap or overlap"),
-        (1, 2, [steps((0, 10))], [], "leave its upper out"),
-        (1, 2, [steps((-10, 0))], [], "leave its lower out"),
-        (1, 2, [steps((10, 0))], [], "lower must be below upper"),
-        (1, 2, [steps((None, None), (0, None))], [], "must be the only one"),
-        (1, 2, [], [{**ACTION, "min": None}], "neither min nor max"),
-        (1, 2, [], [{**ACTION, "max": 1}], "min 2 above max 1"),
-        (1, 2, [], [{**ACTION, "min": 3}], "sets min to 3, outside of min 1 to max 2"),
-        (1, 2, [], [{**ACTION, "min": None, "max": 0}], "sets max to 0, outside of min 1 to max 2"),
-        (1, 2, [], [{**ACTION, "schedule": "cron(0 8 * * *)"}], "minutes hours"),
-        (1, 2, [], [{**ACTION, "schedule": "8:00"}], "AWS takes at"),
-        (1, 2, [], [{**ACTION, "name": "a/b"}], "character that AWS refuses"),
-        (1, 2, [], [ACTION, ACTION], "'day' twice"),
-    ],
-)
-def test_what_aws_refuses_is_refused(minimum, maximum, policies, actions, said):
-    with pytest.raises(ResourceError, match=said):
-        targets.check(minimum, maximum, policies, actions)
-
-
-@pytest.mark.parametrize(
-    ("policies", "actions"),
-    [
-        ([], []),
-        ([CPU, STEP], [ACTION, {**ACTION, "name": "soon", "schedule": "at(2026-12-24T18:00:00)"}]),
-        ([{**CPU, "target": 120}], [{**ACTION, "schedule": "rate(1 hour)", "min": None, "max": 0}]),
-        ([steps((None, -10), (-10, 0))], []),
-        ([steps((10, None), (0, 10))], []),
-        ([steps((None, None))], []),
-        ([{**CPU, "metric": targets.REQUESTS, "load_balancer": "b", "target_group": "g", "name": "r"}, CPU], []),
-    ],
-)
-def test_what_aws_takes_is_taken(policies, actions):
-    targets.check(0, 16, policies, actions)
 
 
 @pytest.mark.parametrize("other", [{}, {"disable_scale_in": True}, {"target": 0.5}, {"scale_in_cooldown": 0}])

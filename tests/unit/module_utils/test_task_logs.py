@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import math
+
 import pytest
 
 from ansible_collections.handson.ecs.plugins.module_utils import task_logs as logs
@@ -79,8 +81,16 @@ def test_a_group_is_followed_without_gaps_and_repetitions():
     group = Group()
     log = logs.GroupLog(group, "/ecs/task", 100_000, "web")
     group.events = [("a", 90_000, "old"), ("b", 100_000, "one"), ("c", 100_000, "two"), ("d", 101_000, "three")]
-    assert messages(log.look()) == ["one", "two", "three"]
-    assert log.look() == []
+    assert messages(log.look(math.inf)) == ["one", "two", "three"]
+    assert log.look(math.inf) == []
     group.events += [("e", 100_500, "late"), ("f", 200_000, "four")]
-    assert messages(log.look()) == ["late", "four"]
-    assert log.look() == [] and group.asked[-1] == 170_000
+    assert messages(log.look(math.inf)) == ["late", "four"]
+    assert log.look(math.inf) == [] and group.asked[-1] == 170_000
+
+
+def test_a_look_ends_at_its_deadline_and_the_next_one_goes_on():
+    group = Group()
+    log = logs.GroupLog(group, "/ecs/task", 0, "web")
+    group.events = [("a", 1, "one"), ("b", 2, "two"), ("c", 3, "three")]
+    assert messages(log.look(0)) == ["one", "two"] and log.cut
+    assert messages(log.look(math.inf)) == ["three"] and not log.cut

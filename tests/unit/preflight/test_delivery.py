@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds, pipelines, monitoring and scaling: what breaks them, and that the tutorial's values don't."""
+"""Builds and pipelines: what breaks them, and that the tutorial's values don't."""
 
 import pytest
 from unit.preflight.samples import cluster, one, seen, service
 
-from ansible_collections.handson.ecs.plugins.module_utils.preflight import delivery, watching
+from ansible_collections.handson.ecs.plugins.module_utils.preflight import delivery
 
 BUILD = {
     "build_username": "handson",
@@ -43,6 +43,7 @@ PIPELINE = {
     "pipeline_deploy_timeout": 30,
     "service_task_definition": "keep_image",
 }
+SECRET = "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:github-aBcDeF"
 ARN = "arn:aws:codeconnections:ap-southeast-1:123456789012:connection/1f244295-871f-411f-afb1-e6ca987858b6"
 
 
@@ -84,12 +85,33 @@ def test_builds(changes, variable, says):
     one(delivery.check_delivery, service(**{**BUILD, **changes}), variable, says)
 
 
-def test_nothing_of_a_token_is_told():
-    host = service(**{**BUILD, "build_project_source_url": "https://me:ghp_canary@github.com/a/b"})
-    told = [str(f.value) + f.problem + f.remedy for f in delivery.check_delivery(host)]
-    secret = service(**{**BUILD, "build_project_variables": {"MY_PASSWORD": "canary"}})
-    told += [str(f.value) + f.problem + f.remedy for f in delivery.check_delivery(secret)]
-    assert told and "canary" not in "".join(told)
+TOKEN = "ghp_" + "canary" * 6
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("build_project_source_url", "https://me:ghp_canary@github.com/a/b"),
+        ("build_project_source_url", f"https://{TOKEN}@github.com/a/b"),
+        ("build_project_variables", {"MY_PASSWORD": "canary"}),
+        ("build_project_variables", {"GH": TOKEN}),
+        ("build_project_parameter_store", {"GH": TOKEN}),
+        ("build_project_secrets_manager", {"GH": TOKEN}),
+        ("build_project_source_auth_arn", TOKEN),
+        ("pipeline_connection_arn", TOKEN),
+        ("pipeline_connection_arn", "canary"),
+    ],
+)
+def test_nothing_of_a_token_is_told(variable, value):
+    host = service(**{**PIPELINE, "build_project_source_auth_type": "SECRETS_MANAGER", "build_project_source_auth_arn": SECRET, variable: value})
+    faults = list(delivery.check_delivery(host))
+    assert seen(faults) == [variable]
+    assert "canary" not in "".join(str(f.value) + f.problem + f.remedy + f.shown() for f in faults)
+
+
+def test_a_variable_in_two_places_is_told_by_the_first():
+    twice = {"build_project_variables": {"A": "1"}, "build_project_secrets_manager": {"A": "petclinic"}}
+    one(delivery.check_delivery, service(**BUILD | twice), "build_project_variables", "both have 'A'")
 
 
 @pytest.mark.parametrize(
@@ -110,91 +132,6 @@ def test_nothing_of_a_token_is_told():
 )
 def test_pipelines(changes, variable, says):
     one(delivery.check_delivery, service(**{**PIPELINE, **changes}), variable, says)
-
-
-SCALED = {
-    "service_scaling_enabled": True,
-    "service_scaling_min": 2,
-    "service_scaling_max": 16,
-    "service_scaling_metric": "ECSServiceAverageCPUUtilization",
-    "service_scaling_target": 55,
-    "service_scaling_scale_out_cooldown": 150,
-    "service_scaling_scale_in_cooldown": 150,
-    "service_scaling_policies": [],
-}
-
-
-@pytest.mark.parametrize(
-    ("changes", "variable", "says"),
-    [
-        ({"service_scaling_max": 1}, "service_scaling_max", "fewest tasks are 2"),
-        ({"service_scaling_min": -1}, "service_scaling_min", "0 or more"),
-        ({"service_desired_count": 20}, "service_desired_count", "to 16 at once"),
-        ({"service_scaling_target": 0}, "service_scaling_target", "above 0"),
-        ({"service_scaling_metric": "CPU"}, "service_scaling_metric", "ALBRequestCountPerTarget"),
-        ({"service_scaling_scale_in_cooldown": -5}, "service_scaling_scale_in_cooldown", "0 or more"),
-        ({"service_scheduling_strategy": "DAEMON"}, "service_scaling_enabled", "nothing scales it"),
-    ],
-)
-def test_scaling_of_services(changes, variable, says):
-    assert list(watching.check_service_scaling(service(**SCALED))) == []
-    one(watching.check_service_scaling, service(**{**SCALED, **changes}), variable, says)
-
-
-TRACKED = {
-    "instance_scaling_mode": "target_tracking",
-    "instance_scaling_target": 55,
-    "instance_scaling_warmup": 0,
-    "instances_max": 4,
-}
-
-
-@pytest.mark.parametrize(
-    ("changes", "variable", "says"),
-    [
-        ({"instance_scaling_mode": "both"}, "instance_scaling_mode", "none, target_tracking"),
-        ({"instances_capacity_provider_enabled": True}, "instance_scaling_mode", "two controllers"),
-        ({"instance_scaling_target": "high"}, "instance_scaling_target", "above 0"),
-        ({"instance_scaling_warmup": -1}, "instance_scaling_warmup", "0 or more"),
-        ({"instances_max": 2}, "instances_max?", "nothing can scale"),
-    ],
-)
-def test_scaling_of_instances(changes, variable, says):
-    assert list(watching.check_instance_scaling(cluster(**TRACKED))) == []
-    one(watching.check_instance_scaling, cluster(**{**TRACKED, **changes}), variable, says)
-
-
-WATCHED = {
-    "monitoring_enabled": True,
-    "monitoring_topic_name": "petclinic-rest-alarms",
-    "monitoring_emails": ["ops@example.org"],
-    "monitoring_kms_key": "",
-    "monitoring_reservation_threshold": 90,
-    "monitoring_error_threshold": 5,
-    "monitoring_latency_threshold": 0,
-    "monitoring_least_tasks": 1,
-}
-
-
-@pytest.mark.parametrize(
-    ("changes", "variable", "says"),
-    [
-        ({"monitoring_topic_name": "a b"}, "monitoring_topic_name", "1 to 256"),
-        ({"monitoring_emails": ["ops"]}, "monitoring_emails", "no e-mail address"),
-        ({"monitoring_kms_key": "alias/aws/sns"}, "monitoring_kms_key", "nobody would be told"),
-        ({"monitoring_reservation_threshold": 101}, "monitoring_reservation_threshold", "1 to 100"),
-        ({"monitoring_latency_threshold": -1}, "monitoring_latency_threshold", "0 or more"),
-    ],
-)
-def test_monitoring(changes, variable, says):
-    assert list(watching.check_monitoring(cluster(**WATCHED))) == list(watching.check_monitoring(service(**WATCHED))) == []
-    one(watching.check_monitoring, cluster(**{**WATCHED, **changes}), variable, says)
-
-
-def test_alarms_need_the_clusters_topic():
-    told = watching.check_together(service(**WATCHED), cluster(**{**WATCHED, "monitoring_enabled": False}))
-    assert seen(told) == ["monitoring_enabled"]
-    assert list(watching.check_together(service(**WATCHED), cluster(**WATCHED))) == []
 
 
 def test_a_cache_is_one_clusters_with_a_folder_for_each_service():

@@ -37,6 +37,7 @@ def test_a_stack_has_no_fault():
         ({"load_balancer_deletion_protection": True}, "deletion protection"),
         ({"instances_user_data": "yum update"}, "user data"),
         ({"instances_capacity_provider_enabled": "true"}, "capacity provider"),
+        ({"instance_scaling_mode": "capacity_provider"}, "capacity provider"),
         ({"instances_public_ip": False}, "subnet's"),
         ({"cluster_stack_template": "/nowhere/cluster.yml"}, "no such file"),
         ({"cluster_stack_wait_timeout": 0}, "1 or more"),
@@ -52,6 +53,7 @@ def test_what_the_stack_can_not_be(values, says):
         {"load_balancer_deletion_protection": False, "instances_agent_config": {}, "load_balancer_certificate_arn": ""},
         {"security_groups_load_balancer_cidrs": ["192.0.2.0/24"]},
         {"network_availability_zones": ["ap-southeast-1a", "ap-southeast-1b"]},
+        {"instance_scaling_mode": "target_tracking"},
         {"cluster_stack_template": __file__, "instances_user_data": "of my own template", "network_mode": "existing"},
     ],
 )

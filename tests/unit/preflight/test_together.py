@@ -283,6 +283,10 @@ def test_a_failed_call_is_a_fault_with_its_way_out(kind, says):
     assert seen(faults) == ["aws:X"] and says in faults[0].remedy and checks.counted(faults) == 1
 
 
+#: A service without builds on an endpoint without containers needs none of these.
+NOT_HERE = {"connections": [], "source_credentials": False, "buckets": [], "images": [], "listener_ports": []}
+
+
 def test_what_is_asked():
     assert found.questions([cluster(), service()], [cluster(), service()]) == {
         "instance_types": ["t2.medium"],
@@ -292,6 +296,7 @@ def test_what_is_asked():
         "listeners": [{"load_balancer": "petclinic-rest-alb", "port": 80}],
         "clusters": ["petclinic-rest-cluster"],
         "services": [],
+        **NOT_HERE,
     }
     # A run of the service alone needs its cluster's instance type and no more.
     alone = found.questions([service()], [cluster(), service()])
@@ -304,6 +309,7 @@ def test_what_is_asked():
         "listeners": [{"load_balancer": "petclinic-rest-alb", "port": 80}],
         "clusters": ["petclinic-rest-cluster"],
         "services": [],
+        **NOT_HERE,
     }
 
 

@@ -559,7 +559,6 @@ def test_a_secret_is_told_and_never_shown():
             "1 or more",
         ),
         ({"service_assign_public_ip": True}, "service_assign_public_ip", "Fargate"),
-        ({"service_execute_command": True}, "service_execute_command?", "task role"),
         ({"service_scheduling_strategy": "EVERY"}, "service_scheduling_strategy", "DAEMON"),
         (
             {**DAEMON, "service_availability_zone_rebalancing": "ENABLED"},

@@ -26,7 +26,29 @@ def test_the_tutorials_inventory():
     assert (policy.minimum, policy.maximum, policy.target, policy.scale_out_cooldown, policy.scale_in_cooldown) == (2, 16, 55, 90, 150)
     assert (got.group_policy.minimum, got.group_policy.maximum, got.group_policy.low_share) == (2, 4, 0.75)
     assert got.provider_policy is None and got.workload.task_stop == 60
-    assert any("rehearsal_cpu_limit=hard" in line for line in inventory.remarks(mine, got))
+    assert any("rehearsal_cpu_limit=auto" in line for line in inventory.remarks(mine, got, True))
+
+
+@pytest.mark.parametrize(
+    ("of_service", "agent", "limited"),
+    [
+        ({"task_definition_cpu": "512"}, {}, True),
+        ({"task_definition_cpu": "512"}, {"ECS_ENABLE_TASK_CPU_MEM_LIMIT": "true"}, True),
+        ({"task_definition_cpu": "512"}, {"ECS_ENABLE_TASK_CPU_MEM_LIMIT": False}, False),
+        ({"task_definition_cpu": "512"}, {"ECS_ENABLE_TASK_CPU_MEM_LIMIT": "false"}, False),
+        ({"task_definition_cpu": "", "task_definition_container_cpu": 512}, {}, False),
+    ],
+)
+def test_who_is_limited_to_its_cpu(of_service, agent, limited):
+    of_cluster = cluster(instances_agent_config=agent)
+    assert inventory.limited(service(**SCALED | of_service), {"petclinic-rest-cluster": of_cluster}) is limited
+
+
+def test_a_limited_rehearsal_says_so():
+    got, mine = setup(GROUP)
+    hard = inventory.setup_of(mine, {"petclinic-rest-cluster": cluster(**GROUP)}, model.Workload(), True)
+    assert any("rehearsal_cpu_limit=burst" in line for line in inventory.remarks(mine, hard, True))
+    assert not any("rehearsal_cpu_limit" in line for line in inventory.remarks(mine, got, False))
 
 
 @pytest.mark.parametrize(
@@ -42,15 +64,15 @@ def test_the_tutorials_inventory():
 def test_who_scales_instances(of_cluster, group, provider):
     got, mine = setup(of_cluster)
     assert (bool(got.group_policy), bool(got.provider_policy)) == (group, provider)
-    assert any("nothing scales the instances" in r for r in inventory.remarks(mine, got)) == (not group and not provider)
+    assert any("nothing scales the instances" in r for r in inventory.remarks(mine, got, True)) == (not group and not provider)
 
 
 def test_what_is_not_rehearsed_is_said():
     got, mine = setup(GROUP, {"service_scaling_metric": "ALBRequestCountPerTarget", "service_scaling_policies": [{"name": "x"}]})
-    said = " ".join(inventory.remarks(mine, got))
+    said = " ".join(inventory.remarks(mine, got, True))
     assert "ALBRequestCountPerTarget; only the CPU" in said and "service_scaling_policies isn't rehearsed" in said
     got, mine = setup(GROUP, {"service_scaling_enabled": False, "service_scaling_disable_scale_in": True})
-    assert got.service_policy is None and "nothing scales the tasks" in " ".join(inventory.remarks(mine, got))
+    assert got.service_policy is None and "nothing scales the tasks" in " ".join(inventory.remarks(mine, got, True))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,13 @@ def test_what_the_tutorial_has():
     }  # fmt: skip
 
 
+def test_alarms_are_counted_by_their_metrics_and_monitoring_by_the_instance():
+    machine = {"type": "t2.medium", "monitored": True}
+    seen = {"clusters": [{"instances": [machine, machine | {"monitored": False}], "services": []}], "load_balancers": []}
+    found = {k: v for k, v in amounts(seen | {"alarms": [{"metrics": 2}, {"metrics": 1}, {}]}).items() if v}
+    assert found == {"t2.medium": 2, "detailed monitoring": 1, "alarm": 4}
+
+
 def test_fargate_is_counted_by_what_runs():
     task = {"cpu": 512, "memory": 1024}
     service = {"launch_type": "FARGATE", "running": 3, "task": task, "public_ip": True}
@@ -40,6 +47,7 @@ def test_fargate_is_counted_by_what_runs():
         ("gp3 GB", 60, 60 * 0.096),
         ("Fargate GB", 2, 2 * 0.00553 * HOURS),
         ("alarm", 10, 1.0),
+        ("detailed monitoring", 2, 4.2),
         ("load balancer", 1, 0.0252 * HOURS),
     ],
 )

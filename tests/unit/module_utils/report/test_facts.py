@@ -98,3 +98,14 @@ def test_dimensions_of_an_alarm_with_an_expression():
     raw = {"Metrics": [{"Id": "r", "Expression": "a/b"}, {"Id": "a", "MetricStat": {"Metric": {"Dimensions": [
         {"Name": "LoadBalancer", "Value": "app/x/1"}]}}}]}  # fmt: skip
     assert facts.dimensions(raw) == {("LoadBalancer", "app/x/1")}
+
+
+@pytest.mark.parametrize(
+    ("raw", "metrics"),
+    [
+        ({"MetricName": "CPUUtilization"}, 1),
+        ({"Metrics": [{"Id": "e", "Expression": "a+b"}, {"Id": "a", "MetricStat": {"Stat": "Sum"}}, {"Id": "b", "MetricStat": {"Stat": "Sum"}}]}, 2),
+    ],
+)
+def test_an_alarm_is_billed_for_each_metric_that_it_reads(raw, metrics):
+    assert facts.alarm({"AlarmName": "a", **raw})["metrics"] == metrics

@@ -118,7 +118,7 @@ def test_aws_without_values():
     found = seen()
     found["clusters"][0]["services"] = [service(series={})]
     told = words(page(found))
-    assert "No values in this time." in told and "group metrics are switched on" in told
+    assert "No values in this time." in told and "switched its group metrics on" in told
 
 
 def test_no_5xx_is_good_news():

@@ -17,6 +17,7 @@ Ansible's ordinary way.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -84,6 +85,9 @@ def warm() -> Any:
 
 
 LOADER = warm()
+# What is loaded by now stays to the end. Without this each worker that makes enough objects has its garbage collector
+# look through all of it, and thereby copies the pages that it shares with its parent: 0.15 s a task.
+gc.freeze()
 
 
 @contextlib.contextmanager

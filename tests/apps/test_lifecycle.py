@@ -143,13 +143,15 @@ def test_stop_finishes_what_is_under_way_and_accepts_no_more(start, signal_numbe
 
 
 def test_stop_says_what_it_cut_off(start):
-    # The further sums make the request slower.
+    # The further sums, and each other, make the requests slower.
     program = start(STOP_SECONDS="0", STRESS_JOBS="10")
-    slow = program.connect()
-    slow.request("GET", "/test/stress")
-    time.sleep(0.8)  # on a machine that does other things, too, until it is taken up
+    slow = [program.connect() for _ in range(8)]
+    for connection in slow:
+        connection.request("GET", "/test/stress")
+    time.sleep(0.5)  # until one of them is taken up, on a machine that does other things, too
     assert program.stop() == 1
-    assert (program.lines()[-1]["level"], program.lines()[-1]["cut_off"]) == ("error", 1)
+    last = program.lines()[-1]
+    assert last["level"] == "error" and 1 <= last["cut_off"] <= len(slow)
 
 
 def test_stop_waits_neither_for_unused_connections_nor_for_further_sums(start):

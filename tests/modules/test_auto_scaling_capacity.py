@@ -4,11 +4,11 @@ import base64
 import pytest
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_drains as drains
 from modules.aws_calls import error, operations, recorded
-from modules.harness import Failed, run
+from modules.harness import IMAGE, Failed, run
 
 CLUSTER, GROUP = "petclinic-rest-cluster", "petclinic-rest-ecs-instances"
 OWNER = {"handson:cluster": CLUSTER}
-OPTIONS = {"auto_scaling_group": GROUP, "cluster": CLUSTER, "owner": OWNER, "interval": 0.05, "timeout": 20}
+OPTIONS = {"auto_scaling_group": GROUP, "cluster": CLUSTER, "owner": OWNER, "interval": 0.01, "timeout": 20}
 TAG = {"ResourceType": "auto-scaling-group", "Key": "handson:cluster", "Value": CLUSTER, "PropagateAtLaunch": True}
 
 
@@ -16,11 +16,10 @@ TAG = {"ResourceType": "auto-scaling-group", "Key": "handson:cluster", "Value": 
 def group(aws, default_subnets):
     """A group of two to four container instances, and a function that gives (desired capacity, ids)."""
     aws("ecs").create_cluster(clusterName=CLUSTER)
-    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
     user_data = base64.b64encode(f"#!/bin/bash\necho ECS_CLUSTER={CLUSTER} >> /etc/ecs/ecs.config\n".encode()).decode()
     aws("ec2").create_launch_template(
         LaunchTemplateName=GROUP,
-        LaunchTemplateData={"ImageId": image, "InstanceType": "t2.medium", "UserData": user_data},
+        LaunchTemplateData={"ImageId": IMAGE, "InstanceType": "t2.medium", "UserData": user_data},
     )
     aws("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName=GROUP,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
 from modules.aws_calls import error, operations, recorded
-from modules.harness import Failed, contract, run
+from modules.harness import IMAGE, Failed, contract, run
 
 NAME = "petclinic-rest-instances"
 OWNER = {"handson:cluster": "petclinic-rest-cluster"}
@@ -12,11 +12,10 @@ ABSENT = {**OPTIONS, "state": "absent"}
 @pytest.fixture
 def template(aws):
     """The launch template; its image's id."""
-    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
     aws("ec2").create_launch_template(
-        LaunchTemplateName=NAME, LaunchTemplateData={"ImageId": image, "InstanceType": "t3.medium"}
+        LaunchTemplateName=NAME, LaunchTemplateData={"ImageId": IMAGE, "InstanceType": "t3.medium"}
     )
-    return image
+    return IMAGE
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
 from modules.aws_calls import operations, recorded
-from modules.harness import Failed, contract, run
+from modules.harness import IMAGE, Failed, contract, run
 
 CLUSTER, GROUP, NAME = "petclinic-rest-cluster", "petclinic-rest-ecs-instances", "cpu-55percent-policy"
 PROVIDER = "petclinic-rest-capacity-provider"
@@ -13,8 +13,7 @@ TAG = {"ResourceType": "auto-scaling-group", "Key": "handson:cluster", "Value": 
 @pytest.fixture
 def group(aws, default_subnets):
     """Return a function that makes a group of two instances, ours unless told otherwise."""
-    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
-    aws("ec2").create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": image})
+    aws("ec2").create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": IMAGE})
 
     def group(name=GROUP, tags=True):
         aws("autoscaling").create_auto_scaling_group(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
 from modules.aws_calls import error, operations, recorded
-from modules.harness import Failed, contract, run
+from modules.harness import IMAGE, Failed, contract, run
 
 NAME = "petclinic-rest-capacity"
 CLUSTER = "petclinic-rest-cluster"
@@ -21,8 +21,7 @@ ABSENT = {**OPTIONS, "state": "absent"}
 @pytest.fixture
 def group(aws, default_subnets):
     """Return a function that makes an auto scaling group and gives its ARN."""
-    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
-    aws("ec2").create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": image})
+    aws("ec2").create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": IMAGE})
 
     def group(name=GROUP, protected=False):
         aws("autoscaling").create_auto_scaling_group(

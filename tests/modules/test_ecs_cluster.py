@@ -3,7 +3,7 @@ import time
 
 import pytest
 from modules.aws_calls import error, operations, recorded
-from modules.harness import Failed, contract, run
+from modules.harness import IMAGE, Failed, contract, run
 
 OWNER = {"handson:cluster": "petclinic-rest-cluster"}
 NAME = "petclinic-rest-cluster"
@@ -31,8 +31,7 @@ def instance(aws):
     """Register an EC2 instance with the cluster as its agent would; return its id."""
 
     def instance():
-        image = aws("ec2").describe_images()["Images"][0]["ImageId"]
-        made = aws("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+        made = aws("ec2").run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
         aws("ecs").register_container_instance(
             cluster=NAME, instanceIdentityDocument='{"instanceId": "%s"}' % made, instanceIdentityDocumentSignature="x"
         )

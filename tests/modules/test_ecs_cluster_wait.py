@@ -4,7 +4,7 @@ import time
 
 import pytest
 from modules.aws_calls import operations, recorded
-from modules.harness import Failed, run
+from modules.harness import IMAGE, Failed, run
 
 CLUSTER = "petclinic-rest-cluster"
 GROUP = "petclinic-rest-instances"
@@ -20,8 +20,7 @@ def register(aws, cluster):
     """Return a function that starts an EC2 instance, registers it as its agent would, and gives its id."""
 
     def register():
-        image = aws("ec2").describe_images()["Images"][0]["ImageId"]
-        made = aws("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+        made = aws("ec2").run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
         aws("ecs").register_container_instance(
             cluster=CLUSTER,
             instanceIdentityDocument='{"instanceId": "%s"}' % made,
@@ -35,8 +34,7 @@ def register(aws, cluster):
 @pytest.fixture
 def group(aws, default_subnets):
     """An auto scaling group of two instances that never register; their ids."""
-    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
-    aws("ec2").create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": image})
+    aws("ec2").create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData={"ImageId": IMAGE})
     aws("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName=GROUP,
         LaunchTemplate={"LaunchTemplateName": GROUP},

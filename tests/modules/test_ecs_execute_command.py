@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from modules.aws_calls import error, operations, recorded
-from modules.harness import Failed, run
+from modules.harness import IMAGE, Failed, run
 
 from ansible_collections.handson.ecs.plugins.modules import ecs_execute_command
 
@@ -44,7 +44,7 @@ def service(aws, default_subnets):
         ecs.register_task_definition(family=FAMILY, containerDefinitions=[container], **options)
         ecs.create_cluster(clusterName=CLUSTER)
         aws("ec2").run_instances(
-            ImageId=aws("ec2").describe_images()["Images"][0]["ImageId"], InstanceType="t2.medium", MinCount=1, MaxCount=1,
+            ImageId=IMAGE, InstanceType="t2.medium", MinCount=1, MaxCount=1,
             SubnetId=default_subnets[0], UserData=f"#!/bin/bash\necho ECS_CLUSTER={CLUSTER} >> /etc/ecs/ecs.config\n",
         )  # fmt: skip
         ecs.create_service(

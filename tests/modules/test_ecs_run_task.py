@@ -3,7 +3,7 @@ import time
 
 import pytest
 from modules.aws_calls import error, operations, recorded
-from modules.harness import Failed, run
+from modules.harness import IMAGE, Failed, run
 
 CLUSTER = "petclinic-rest-cluster"
 FAMILY = "petclinic-rest-task"
@@ -11,7 +11,7 @@ OPTIONS = {
     "cluster": CLUSTER,
     "task_definition": FAMILY,
     "owner": {"handson:service": "petclinic-rest-service"},
-    "wait_interval": 0.05,
+    "wait_interval": 0.01,
     "wait_timeout": 10,
 }
 
@@ -33,7 +33,7 @@ def cluster(aws, default_subnets, define):
     define()
     aws("ecs").create_cluster(clusterName=CLUSTER)
     aws("ec2").run_instances(
-        ImageId=aws("ec2").describe_images()["Images"][0]["ImageId"],
+        ImageId=IMAGE,
         InstanceType="t2.medium",
         MinCount=1,
         MaxCount=1,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
-from modules.harness import Failed, contract, run
+from modules.harness import IMAGE, Failed, contract, run
 
 OWNER = {"handson:cluster": "petclinic-rest-cluster", "handson:service": "petclinic-rest-service"}
 CLUSTER = "petclinic-rest-cluster"
@@ -20,7 +20,7 @@ OPTIONS = {
     "deployment": DEPLOYMENT,
     "placement_strategy": [{"type": "spread", "field": "attribute:ecs.availability-zone"}],
     "owner": OWNER,
-    "wait_interval": 0.05,
+    "wait_interval": 0.01,
     "wait_timeout": 30,
 }
 
@@ -52,9 +52,8 @@ def account(aws, alb, default_subnets):
     forward = [{"Type": "forward", "TargetGroupArn": arn}]
     elbv2.create_listener(LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=forward)
     aws("ecs").create_cluster(clusterName=CLUSTER)
-    image = ec2.describe_images()["Images"][0]["ImageId"]
     ec2.run_instances(
-        ImageId=image,
+        ImageId=IMAGE,
         InstanceType="t2.medium",
         MinCount=2,
         MaxCount=2,

@@ -3,11 +3,11 @@ import json
 
 import pytest
 from modules.aws_calls import error, operations, recorded
-from modules.harness import Failed, run
+from modules.harness import IMAGE, Failed, run
 
 CLUSTER, SERVICE, FAMILY = "petclinic-rest-cluster", "petclinic-rest-service", "petclinic-rest-task"
 OWNER = {"handson:cluster": CLUSTER, "handson:service": SERVICE}
-OPTIONS = {"name": SERVICE, "cluster": CLUSTER, "owner": OWNER, "wait_interval": 0.05, "wait_timeout": 30}
+OPTIONS = {"name": SERVICE, "cluster": CLUSTER, "owner": OWNER, "wait_interval": 0.01, "wait_timeout": 30}
 REPOSITORY = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest"
 READS = ["DescribeServices", "ListServiceDeployments", "DescribeServiceRevisions"]
 
@@ -58,9 +58,8 @@ def site(aws, default_subnets):
     site = Site(aws)
     site.register()
     site.ecs.create_cluster(clusterName=CLUSTER)
-    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
     aws("ec2").run_instances(
-        ImageId=image, InstanceType="t2.medium", MinCount=2, MaxCount=2, SubnetId=default_subnets[0],
+        ImageId=IMAGE, InstanceType="t2.medium", MinCount=2, MaxCount=2, SubnetId=default_subnets[0],
         UserData=f"#!/bin/bash\necho ECS_CLUSTER={CLUSTER} >> /etc/ecs/ecs.config\n",
     )  # fmt: skip
     site.ecs.create_service(

@@ -62,7 +62,7 @@ def options(monkeypatch, web):
         "port": web,
         "requests": [{"path": "/health", "contains": '"status":"UP"'}],
         "timeout": 0,
-        "interval": 0.05,
+        "interval": 0.01,
     }
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from modules.aws_calls import error, operations, recorded
-from modules.harness import Failed, run
+from modules.harness import IMAGE, Failed, run
 
 CLUSTER = "petclinic-rest-cluster"
 OWNER = {"handson:cluster": CLUSTER}
@@ -33,8 +33,7 @@ def default_subnets(aws):
 
 
 def instance(aws, tags):
-    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
-    aws("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=spec("instance", tags))
+    aws("ec2").run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1, TagSpecifications=spec("instance", tags))
 
 
 def volume(aws, tags):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
-from modules.harness import Failed, contract, run
+from modules.harness import IMAGE, Failed, contract, run
 
 OPTIONS = {
     "name": "petclinic-rest-target",
@@ -43,8 +43,7 @@ def test_contract(read):
 def test_registered_targets_stay(aws, read):
     run("target_group", **OPTIONS)
     group = aws("elbv2").describe_target_groups()["TargetGroups"][0]
-    image = aws("ec2").describe_images()["Images"][0]["ImageId"]
-    instance = aws("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    instance = aws("ec2").run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     aws("elbv2").register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": instance, "Port": 32768}])
     run("target_group", **OPTIONS, tags={"team": "vets"})
     health = aws("elbv2").describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from containers import machine
@@ -48,25 +49,45 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
 
 
-def run(title: str, command: list[object], environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command, show its output as it comes, and return its exit code and output."""
-    print(f"\n=== {title}", flush=True)
+def run(title: str, command: list[object], environment: dict[str, str], beside: bool = False) -> tuple[int, str]:
+    """Run a command and return its exit code and output, which is shown as it comes; of one `beside` others at its end."""
+    out: list[str] | None = [] if beside else None
+    say(out, f"\n=== {title}\n")
     start, lines = time.monotonic(), []
     with subprocess.Popen(
         [str(c) for c in command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
-        try:
-            for line in process.stdout:
-                lines.append(line)
-                print(line, end="", flush=True)
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)  # for it to end what it started
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            raise
-    print(f"=== {title}: exit {process.returncode} after {time.monotonic() - start:.0f} s", flush=True)
+        RUNNING.append(process)
+        for line in process.stdout:
+            lines.append(line)
+            say(out, line)
+    RUNNING.remove(process)
+    say(out, f"=== {title}: exit {process.returncode} after {time.monotonic() - start:.0f} s\n")
+    if beside:
+        print("".join(out), end="", flush=True)
     return process.returncode, "".join(lines)
+
+
+#: What runs now.
+RUNNING: list[subprocess.Popen] = []
+
+
+def say(kept: list[str] | None, text: str) -> None:
+    """Print a text, or keep it for later."""
+    if kept is None:
+        print(text, end="", flush=True)
+    else:
+        kept.append(text)
+
+
+def end_what_runs() -> None:
+    """Interrupt what runs, for it to end what it started, and wait half a minute for that."""
+    for process in RUNNING:
+        process.send_signal(signal.SIGINT)
+    for process in list(RUNNING):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
 
 
 def lint() -> tuple[int, list[str]]:
@@ -96,16 +117,34 @@ def pytest(title: str, *arguments: str) -> tuple[int, list[str]]:
 
 
 def molecule() -> tuple[int, list[str]]:
-    """Run the Molecule scenarios. They share one endpoint, but for the one with containers."""
-    scenarios = len(list(ROOT.glob("molecule/*/molecule.yml")))
-    left_out = ["--exclude", "containers"] if machine.why_not() else []
-    scenarios -= len(left_out) // 2
-    ports = [str(port) for port in machine.free_ports(4)]
+    """Run the Molecule scenarios, in two halves side by side, each with an endpoint and folders of its own.
+
+    `default` makes and ends the endpoint that the others of a half share.
+    """
+    names = {p.parent.name for p in ROOT.glob("molecule/*/molecule.yml")} - {"default"}
+    if machine.why_not():
+        names.remove("containers")
+    halves = [sorted(names)[::2], sorted(names)[1::2]]
+    ports = [str(port) for port in machine.free_ports(8)]
+    with ThreadPoolExecutor() as pool:
+        second = pool.submit(scenarios, halves[1], ports[4:], True)
+        try:
+            results = [scenarios(halves[0], ports[:4], False), second.result()]
+        except KeyboardInterrupt:
+            end_what_runs()
+            raise
+    done = {name for ran, _ in results for name in ran}
+    return len(done), [line for _, failed in results for line in failed]
+
+
+def scenarios(names: list[str], ports: list[str], beside: bool) -> tuple[set[str], list[str]]:
+    """Run some scenarios on these four ports; return those that passed, and a line for each that did not."""
+    left_out = {p.parent.name for p in ROOT.glob("molecule/*/molecule.yml")} - {"default", *names}
     with contextlib.ExitStack() as stack:
-        if left_out:
-            state = stack.enter_context(tempfile.TemporaryDirectory(prefix="handson-molecule-"))
-        else:
+        if "containers" in names:
             state = stack.enter_context(machine.state_folder())
+        else:
+            state = stack.enter_context(tempfile.TemporaryDirectory(prefix="handson-molecule-"))
         environment = {
             **clean_environment(),
             "MOLECULE_GLOB": "molecule/*/molecule.yml",
@@ -116,20 +155,22 @@ def molecule() -> tuple[int, list[str]]:
             # Its notes on what is created go with the folder, and are not shared with another checkout of this name.
             "MOLECULE_EPHEMERAL_DIRECTORY": f"{state}/molecule",
         }
+        command = [BIN / "molecule", "test", "--all", *(part for name in sorted(left_out) for part in ("--exclude", name))]
         try:
-            code, text = run("molecule", [BIN / "molecule", "test", "--all", *left_out], environment)
+            code, text = run(f"molecule: {' '.join(names)}", command, environment, beside)
         finally:
             # After a failed clean-up Molecule leaves the shared endpoint running.
-            subprocess.run([*ENDPOINT, "stop", "--state-dir", f"{state}/.handson/molecule"], env=environment, check=False)
+            stop = [*ENDPOINT, "stop", "--state-dir", f"{state}/.handson/molecule"]
+            subprocess.run(stop, env=environment, check=False, stdout=subprocess.DEVNULL)
     plain = re.sub(r"\x1b\[[\d;]*m", "", text)
     # Of the table at its end. It stops at the first scenario that fails, so those after it are in no line of it.
-    # `default` is there twice: it makes and ends the endpoint that the others share.
+    # `default` is there twice.
     rows = re.findall(r"^(\w+) +: actions=\d+ .* failed=(\d+)", plain, re.MULTILINE)
-    done = {name for name, _ in rows}
-    failed = [f"molecule {name}" for name in sorted({name for name, count in rows if count != "0"})]
+    bad = {name for name, count in rows if count != "0"}
+    failed = [f"molecule {name}" for name in sorted(bad)]
     if code and not failed:
-        failed = [f"molecule: exit code {code}"]
-    return (scenarios if code == 0 else max(0, len(done) - len(failed))), failed
+        failed = [f"molecule of {' '.join(names)}: exit code {code}"]
+    return {name for name, _ in rows} - bad, failed
 
 
 PARTS = {"lint": lint, "pytest": unit, "containers": containers, "molecule": molecule}
@@ -181,4 +222,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
+        end_what_runs()
         sys.exit("Interrupted.")

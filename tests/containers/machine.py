@@ -97,7 +97,8 @@ def sweep() -> None:
 def away(folder: Path) -> None:
     """Stop the endpoints below a folder, with all that they have in Docker, and remove it."""
     for log in folder.rglob("endpoint.log"):
-        subprocess.run([sys.executable, str(ENDPOINT), "stop", "--state-dir", str(log.parent)], check=False)
+        command = [sys.executable, str(ENDPOINT), "stop", "--state-dir", str(log.parent)]
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
     shutil.rmtree(folder, ignore_errors=True)
 
 

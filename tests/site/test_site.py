@@ -19,6 +19,7 @@ def test_from_empty_to_the_tutorial_and_back(site):
 
     first = site.play("site.yml")
     assert "What exists now" in first.text and "has reached a steady state" in first.text
+    assert "Take it away: ansible-playbook teardown.yml" in first.text, "the inventory of ansible.cfg need not be named"
     assert checked.things == first.things, "check did not foresee what apply made"
     assert "facts hold" in site.read_back("molecule/site/verify.py"), "sections 4.1 to 7.2, each name and number"
     least_privilege(site.aws)

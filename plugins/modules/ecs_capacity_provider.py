@@ -150,6 +150,8 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
 
 #: What ECS says while it is still at work on the cluster or the provider, or tasks of the provider are still stopping.
 BUSY = ("UpdateInProgressException", "ResourceInUseException", "not in an ACTIVE state", "Cluster was not ACTIVE")
+#: What ECS says for some seconds of its service-linked role in an account that has just got it.
+ROLE_NOT_YET = ("Unable to assume the service linked role", "ECS Service Linked Role does not exist")
 
 _PROVIDER = {"managed_scaling", "managed_termination_protection", "managed_draining"}
 
@@ -202,13 +204,16 @@ class CapacityProvider(Resource):
 
     def create(self, desired):
         # "not in an ACTIVE state" has no place here: a ClientException may also say that the name is taken.
-        self.ecs.create_capacity_provider(
-            name=self.name,
-            autoScalingGroupProvider={
-                "autoScalingGroupArn": desired["auto_scaling_group_arn"],
-                **self._settings(desired, _PROVIDER),
-            },
-            tags=dict_to_tags(desired.get("tags") or {}, "key", "value"),
+        self.retry_on(
+            ROLE_NOT_YET,
+            lambda: self.ecs.create_capacity_provider(
+                name=self.name,
+                autoScalingGroupProvider={
+                    "autoScalingGroupArn": desired["auto_scaling_group_arn"],
+                    **self._settings(desired, _PROVIDER),
+                },
+                tags=dict_to_tags(desired.get("tags") or {}, "key", "value"),
+            ),
         )
         if "attached" in desired:
             self._attach(desired)
@@ -299,7 +304,7 @@ class CapacityProvider(Resource):
     def _put(self, both, timeout):
         """Give the cluster its providers, and wait until it has them: a service that names one needs it there."""
         self.retry_on(
-            BUSY,
+            BUSY + ROLE_NOT_YET,
             lambda: ignore_missing(
                 lambda: self.ecs.put_cluster_capacity_providers(cluster=self.params["cluster"], **both),
                 *(["ClusterNotFoundException"] if self.params["state"] == "absent" else []),

@@ -257,6 +257,30 @@ def test_a_cluster_that_is_busy_is_waited_for(group, cluster, monkeypatch):
     assert cluster()["providers"] == [NAME]
 
 
+def test_a_service_linked_role_that_is_new_is_waited_for(group, cluster, monkeypatch):
+    group()
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    refused = {
+        "CreateCapacityProvider": "ECS Service Linked Role does not exist. Please create a Service linked role for ECS",
+        "PutClusterCapacityProviders": "Unable to assume the service linked role. Please verify that it exists.",
+    }
+
+    def once(operation):
+        said = [refused[operation]]
+
+        def answer(real, _parameters):
+            if said:
+                raise error("InvalidParameterException", said.pop(), operation)
+            return real()
+
+        return answer
+
+    with recorded(**{operation: once(operation) for operation in refused}) as calls:
+        assert run("ecs_capacity_provider", **OPTIONS)["changed"]
+    assert [operations(calls).count(operation) for operation in refused] == [2, 2]
+    assert not run("ecs_capacity_provider", **OPTIONS)["changed"]
+
+
 def test_attachments_that_fail_say_why(group, cluster):
     group()
 

@@ -8,13 +8,13 @@ https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import (
     CREDENTIALS_IN_URL,
     TOKENS,
+    fingerprint,
     looks_secret,
 )
 
@@ -225,22 +225,18 @@ def masked(project: Mapping[str, Any]) -> dict[str, Any]:
     """
     shown = {key: _hidden(value) for key, value in project.items()}
     if project.get("variables"):
-        shown["variables"] = {k: _fingerprint(v) if looks_secret(k) else _hidden(v) for k, v in project["variables"].items()}
+        shown["variables"] = {k: fingerprint(v) if looks_secret(k) else _hidden(v) for k, v in project["variables"].items()}
     return shown
 
 
 def _hidden(value: Any) -> Any:
     if isinstance(value, str):
         for pattern in (CREDENTIALS_IN_URL, TOKENS):
-            value = pattern.sub(lambda m: _fingerprint(m[0]), value)
+            value = pattern.sub(lambda m: fingerprint(m[0]), value)
         return value
     if isinstance(value, Mapping):
         return {k: _hidden(v) for k, v in value.items()}
     return [_hidden(v) for v in value] if isinstance(value, list) else value
-
-
-def _fingerprint(value: str) -> str:
-    return f"(hidden, sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]})"
 
 
 def normalized_auth(auth: Mapping[str, Any] | None) -> dict[str, str]:

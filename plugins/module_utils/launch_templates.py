@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from typing import Any, Mapping
 
@@ -15,7 +14,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto
 
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict, without_none
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing
-from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
+from ansible_collections.handson.ecs.plugins.module_utils.secrets import fingerprint, looks_secret
 from ansible_collections.handson.ecs.plugins.module_utils.task_definitions import SECRET_VALUE
 
 #: What an instance launched by our templates carries tags on, besides itself.
@@ -87,18 +86,14 @@ def _masked_script(script: str) -> str:
             (m for m in _ASSIGNMENT.finditer(line) if m[1] in SECRET_SETTINGS or looks_secret(m[1])), None
         )
         if secret is None:
-            shown.append(SECRET_VALUE.sub(lambda m: _fingerprint(m[0]), line))
+            shown.append(SECRET_VALUE.sub(lambda m: fingerprint(m[0]), line))
             continue
         value = line[secret.end() :]
         quote = value[:1] if value[:1] in ("'", '"') else ""
         while lines and (value.endswith("\\") or (quote and quote not in value[1:])):
             value += "\n" + lines.pop(0)
-        shown.append(line[: secret.end()] + (_fingerprint(value) if value else ""))
+        shown.append(line[: secret.end()] + (fingerprint(value) if value else ""))
     return "\n".join(shown)
-
-
-def _fingerprint(value: str) -> str:
-    return f"(hidden, sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]})"
 
 
 def options_from_data(data: Mapping[str, Any]) -> dict[str, Any]:

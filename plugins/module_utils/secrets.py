@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 #: Words that say that a value is a secret. A word may also only end so: PGPASSWORD and authtoken have no boundary.
@@ -30,6 +31,11 @@ SECRET_NAME = re.compile(
 TOKENS = re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[\w-]{20,})")
 #: User and password, or a token, that a URL holds before its host.
 CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+
+
+def fingerprint(value: str) -> str:
+    """Return what is shown in the place of a secret: nobody reads it out of that, and that it changed is seen."""
+    return f"(hidden, sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]})"
 
 
 def looks_secret(name: str) -> bool:

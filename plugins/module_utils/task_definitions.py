@@ -10,12 +10,12 @@ Rules: RegisterTaskDefinition and "Amazon ECS task definition parameters" in the
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import (  # noqa: F401 (SECRET_NAME is for others)
     SECRET_NAME,
+    fingerprint,
     looks_secret,
 )
 
@@ -149,15 +149,11 @@ def masked(containers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     shown = {}
     for name, container in containers.items():
         environment = {
-            k: _hide(v) if looks_secret(k) or SECRET_VALUE.search(v) else v
+            k: fingerprint(v) if looks_secret(k) or SECRET_VALUE.search(v) else v
             for k, v in container.get("environment", {}).items()
         }
         shown[name] = {**container, **({"environment": environment} if environment else {})}
     return shown
-
-
-def _hide(value: str) -> str:
-    return f"(hidden, sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]})"
 
 
 def _normal_port(port: Mapping[str, Any], network_mode: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from ansible_collections.handson.ecs.plugins.module_utils.secrets import (
     looks_secret,
 )
 
+#: What CodeBuild says while IAM spreads a new role.
+ROLE_NOT_YET = ("is not authorized to perform: sts:AssumeRole",)
 #: Errors that pass by themselves: no reason to leave a build or an execution that goes on without us.
 PASSING = (
     "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
@@ -151,7 +153,7 @@ def refusal(error: Exception) -> str | None:
     return None
 
 
-def full(error: Exception, compute: str = "") -> tuple[bool, str] | None:
+def full(error: Exception) -> tuple[bool, str] | None:
     """Return (whether waiting helps, what to say) where StartBuild refuses for the account's limit, otherwise None.
 
     "Cannot have more than N builds in queue for the account": N is 0 in accounts that are new, and then no build ever
@@ -160,11 +162,11 @@ def full(error: Exception, compute: str = "") -> tuple[bool, str] | None:
     told = getattr(error, "response", {}).get("Error", {})
     if told.get("Code") != "AccountLimitExceededException":
         return None
-    if re.search(r"more than 0 builds", told.get("Message", "")):
+    if "more than 0 builds" in told.get("Message", ""):
         return False, (
             f"This account may run no builds yet: {told['Message']}. AWS gives new accounts none. Ask for more in the console, "
             "Service Quotas, AWS CodeBuild, \"Concurrently running builds\" of the project's kind of compute "
-            f"({compute or 'build_project_compute_type'}), or from AWS Support, and run again; everything else stays as it is. "
+            "(build_project_compute_type), or from AWS Support, and run again; everything else stays as it is. "
             "Until then an image can come from this machine: set image_context."
         )
     return True, f"The account runs as many builds as it may: {told.get('Message', '')}"
@@ -318,7 +320,8 @@ def failure(build: Mapping[str, Any], last: list[str]) -> str:
     text = f"The build {build['id']} {verb} in phase {name}{f': {said}' if said else '.'}"
     if last:
         text += "\nIts last lines:\n" + "\n".join(f"  {line}" for line in last)
-    text += f"\n-> {drill(build) if name == 'BUILD' and drill(build) else remedy(name, status, ' '.join([said, *last]))}"
+    way_out = drill(build) if name == "BUILD" else None
+    text += f"\n-> {way_out or remedy(name, status, ' '.join([said, *last]))}"
     logs = build.get("logs") or {}
     if logs.get("groupName") and logs.get("streamName"):
         text += f"\nThe whole log: aws logs tail {logs['groupName']} --log-stream-names {logs['streamName']} --since 8h"

@@ -12,6 +12,8 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import Missin
 
 #: EC2 instance states out of which no instance ever comes back.
 EC2_GONE = frozenset({"shutting-down", "terminated"})
+#: What ECS says for some seconds of its service-linked role in an account that has just got it.
+ROLE_NOT_YET = ("Unable to assume the service linked role",)
 
 
 def list_all(operation: Callable[..., Mapping[str, Any]], key: str, **parameters: Any) -> list[Any]:

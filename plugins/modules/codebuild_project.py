@@ -210,7 +210,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.build_projects import 
     project_to_aws,
     webhook_to_aws,
 )
-from ansible_collections.handson.ecs.plugins.module_utils.build_runs import is_over
+from ansible_collections.handson.ecs.plugins.module_utils.build_runs import ROLE_NOT_YET, is_over
 from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
@@ -225,7 +225,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
 #: https://github.com/aws/aws-cdk/issues/38504, and of webhooks https://github.com/aws/aws-cdk/issues/31726
 NO_CONNECTION = ("is not authorized to access connection", "Access denied to connection")
 #: Said as long as IAM has not told CodeBuild of a new role, or of its new policies
-NOT_SPREAD = ("is not authorized to perform: sts:AssumeRole", *NO_CONNECTION)
+NOT_SPREAD = (*ROLE_NOT_YET, *NO_CONNECTION)
 GONE = "ResourceNotFoundException"
 #: GitHub, or the way there, has refused
 NOT_LET_IN = "OAuthProviderException"

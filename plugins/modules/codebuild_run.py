@@ -135,8 +135,6 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import Missin
 
 #: How many of a project's newest builds are looked at for one that runs.
 NEWEST = 20
-#: What StartBuild says while IAM spreads a new role.
-ROLE_NOT_YET = ("is not authorized to perform: sts:AssumeRole",)
 
 
 class BuildRun(Resource):
@@ -231,11 +229,12 @@ class BuildRun(Resource):
         deadline, waiting = time.monotonic() + self.params["wait_timeout"], False
         while True:
             try:
-                return self.retry_on(ROLE_NOT_YET, lambda: self.client("codebuild").start_build(**request)["build"])
+                return self.retry_on(build_runs.ROLE_NOT_YET, lambda: self.client("codebuild").start_build(**request)["build"])
             except ClientError as e:
-                helps, said = build_runs.full(e) or (None, "")
-                if not said:
+                full = build_runs.full(e)
+                if not full:
                     raise
+                helps, said = full
                 if not helps or not self.params["wait"]:
                     raise ResourceError(said) from e
                 if time.monotonic() >= deadline:

@@ -139,7 +139,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_groups
 from ansible_collections.handson.ecs.plugins.module_utils import capacity_providers as providers
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags
-from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import describe_cluster, missing_cluster
+from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import ROLE_NOT_YET, describe_cluster, missing_cluster
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     Missing,
     Resource,
@@ -150,8 +150,8 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
 
 #: What ECS says while it is still at work on the cluster or the provider, or tasks of the provider are still stopping.
 BUSY = ("UpdateInProgressException", "ResourceInUseException", "not in an ACTIVE state", "Cluster was not ACTIVE")
-#: What ECS says for some seconds of its service-linked role in an account that has just got it.
-ROLE_NOT_YET = ("Unable to assume the service linked role", "ECS Service Linked Role does not exist")
+#: CreateCapacityProvider has words of its own for a service-linked role that is new.
+NO_ROLE_YET = (*ROLE_NOT_YET, "ECS Service Linked Role does not exist")
 
 _PROVIDER = {"managed_scaling", "managed_termination_protection", "managed_draining"}
 
@@ -205,7 +205,7 @@ class CapacityProvider(Resource):
     def create(self, desired):
         # "not in an ACTIVE state" has no place here: a ClientException may also say that the name is taken.
         self.retry_on(
-            ROLE_NOT_YET,
+            NO_ROLE_YET,
             lambda: self.ecs.create_capacity_provider(
                 name=self.name,
                 autoScalingGroupProvider={
@@ -304,7 +304,7 @@ class CapacityProvider(Resource):
     def _put(self, both, timeout):
         """Give the cluster its providers, and wait until it has them: a service that names one needs it there."""
         self.retry_on(
-            BUSY + ROLE_NOT_YET,
+            BUSY + NO_ROLE_YET,
             lambda: ignore_missing(
                 lambda: self.ecs.put_cluster_capacity_providers(cluster=self.params["cluster"], **both),
                 *(["ClusterNotFoundException"] if self.params["state"] == "absent" else []),

@@ -148,6 +148,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, dict_to_tags, drift, foreign_because
 from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import (
+    ROLE_NOT_YET,
     cluster_from_aws,
     container_instances,
     cut_off,
@@ -165,8 +166,6 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     ignore_missing,
 )
 
-#: What ECS says for some seconds of its service-linked role in an account that has just got it.
-NOT_YET = ("Unable to assume the service linked role",)
 #: What DeleteCluster says while what it contains is still on its way out.
 NOT_YET_EMPTY = (
     "ClusterContainsTasksException",
@@ -197,7 +196,7 @@ class Cluster(Resource):
 
     def create(self, desired):
         self.retry_on(
-            NOT_YET,
+            ROLE_NOT_YET,
             lambda: self.client("ecs").create_cluster(
                 clusterName=self.name,
                 settings=self._settings(desired),

@@ -168,14 +168,11 @@ from ansible_collections.handson.ecs.plugins.module_utils.compare import (
     merged_tags,
     tags_to_dict,
 )
-from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import list_all, without_service
+from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import ROLE_NOT_YET, list_all, without_service
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, ignore_missing
 from ansible_collections.handson.ecs.plugins.module_utils.services import network_to_aws
 from ansible_collections.handson.ecs.plugins.module_utils.task_logs import TaskLog, streams
-
-#: What RunTask says of an awsvpc task while the account's service-linked role for ECS is being made.
-ROLE_NOT_YET = ("Unable to assume the service linked role",)
 
 #: Lines of the log that a failure tells.
 LAST_LINES = 10

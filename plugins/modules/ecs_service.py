@@ -268,6 +268,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils import services as convert
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import ROLE_NOT_YET
 from ansible_collections.handson.ecs.plugins.module_utils.image_digests import Digests, followed
 from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     KNOWN_AFTER_APPLY,
@@ -292,7 +293,7 @@ SAME = {
 
 
 #: What CreateService says while a service-linked role, or the listener's new default action, has not reached ECS yet.
-NOT_YET = ("Unable to assume the service linked role", "does not have an associated load balancer")
+NOT_YET = (*ROLE_NOT_YET, "does not have an associated load balancer")
 
 
 class Service(Resource):

@@ -197,8 +197,9 @@ class ActionModule(InWorkerAction):
             if host.deployed and isinstance(environment, dict) and host.text("aws_region").strip():
                 alike.setdefault(tuple(sorted((str(k), str(v)) for k, v in environment.items())), []).append(host)
         for way, those in alike.items():
-            asked = found.questions(those, hosts, image_needed) if scope == "all" else {}
-            questions = workstation.questions(those, asked) if scope == "all" else {}
+            questions: dict[str, Any] = {}
+            if scope == "all":
+                questions = workstation.questions(those, found.questions(those, hosts, image_needed))
             yield self._facts(dict(way), questions, task_vars), those, questions
 
     def _facts(

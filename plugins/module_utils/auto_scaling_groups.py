@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import ec2_instances
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
 
 #: option -> parameter of CreateAutoScalingGroup and UpdateAutoScalingGroup, where the value goes as it is
@@ -172,19 +173,11 @@ def refresh_in_progress(autoscaling: Any, name: str) -> dict[str, Any] | None:
 
 def unmonitored(ec2: Any, ids: Iterable[str]) -> list[str]:
     """Return those of the instances `ids` that EC2 measures each five minutes and not each one."""
-    found: list[str] = []
-    for part in chunks(sorted(ids), 200):
-        pages = ec2.get_paginator("describe_instances").paginate(
-            Filters=[{"Name": "instance-id", "Values": list(part)}]
-        )
-        found += [
-            i["InstanceId"]
-            for page in pages
-            for reservation in page["Reservations"]
-            for i in reservation["Instances"]
-            if (i.get("Monitoring") or {}).get("State") in ("disabled", "disabling")
-        ]
-    return sorted(found)
+    return sorted(
+        i["InstanceId"]
+        for i in ec2_instances(ec2, ids)
+        if (i.get("Monitoring") or {}).get("State") in ("disabled", "disabling")
+    )
 
 
 def check_sizes(minimum: int, maximum: int, desired: int | None) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing
@@ -75,20 +75,23 @@ def container_instances(ecs: Any, cluster: str, status: str | None = None) -> li
     ]
 
 
-def ec2_states(ec2: Any, ids: Sequence[str]) -> dict[str, str]:
-    """Return {instance id: EC2's word for its state} of those that EC2 knows (it forgets a terminated one in an hour).
+def ec2_instances(ec2: Any, ids: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Give those of the instances that EC2 knows, as DescribeInstances does (it forgets a terminated one in an hour).
 
     By filter and not by InstanceIds, which fails as a whole when it doesn't know one of them.
     """
-    states: dict[str, str] = {}
     for part in chunks(sorted(ids), 200):
         pages = ec2.get_paginator("describe_instances").paginate(
             Filters=[{"Name": "instance-id", "Values": list(part)}]
         )
         for page in pages:
             for reservation in page["Reservations"]:
-                states.update({i["InstanceId"]: i["State"]["Name"] for i in reservation["Instances"]})
-    return states
+                yield from reservation["Instances"]
+
+
+def ec2_states(ec2: Any, ids: Iterable[str]) -> dict[str, str]:
+    """Return {instance id: EC2's word for its state} of those that EC2 knows."""
+    return {i["InstanceId"]: i["State"]["Name"] for i in ec2_instances(ec2, ids)}
 
 
 def left_behind(instances: Iterable[Mapping[str, Any]], states: Mapping[str, str]) -> list[str]:

@@ -249,6 +249,7 @@ class Findings:
             "new": bool(registered and registered.timestamp() >= detail["startTime"].timestamp() - 1),
         }
 
+
 def rolled_back(pipeline: str, live: Mapping[str, Any]) -> str:
     """Put into words that an execution has ended well and its version is not what runs (`Findings.deployed`)."""
     return (

@@ -87,6 +87,10 @@ class Resource:
         """Hook for what follows a settled `present`, such as a wait. Returns more keys for the result."""
         return {}
 
+    def _foreign_because(self, current: dict[str, Any]) -> str | None:
+        """Return why the live resource is not ours, None where it is. By its tags, unless a subclass knows better."""
+        return foreign_because(current.get("tags", {}), self.params["owner"])
+
     # --- the order of events --------------------------------------------------------------------------------------
 
     @property
@@ -165,7 +169,7 @@ class Resource:
         current = self.get()
         if current is None:
             return {"changed": False, "diff": self._diff({}, {}), self.result_key: None}
-        reason = foreign_because(current.get("tags", {}), self.params["owner"])
+        reason = self._foreign_because(current)
         if reason:
             # Not ours to delete, and no reason to stop a teardown: everything of ours still has to go.
             self.module.warn(f"The {self.kind} {self.name!r} is left alone: {reason}.")
@@ -225,7 +229,7 @@ class Resource:
     def _refuse_foreign(self, current: dict[str, Any] | None) -> None:
         if current is None:
             return
-        reason = foreign_because(current.get("tags", {}), self.params["owner"])
+        reason = self._foreign_because(current)
         if reason:
             raise ResourceError(
                 f"The {self.kind} {self.name!r} is there already and is not ours: {reason}. It was not touched. "

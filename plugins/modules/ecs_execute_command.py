@@ -86,7 +86,6 @@ missing:
 
 import shutil
 import subprocess
-from urllib.parse import urlsplit
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -99,6 +98,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.handson.ecs.plugins.module_utils import execute_command as shell
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, foreign_because, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import list_all
+from ansible_collections.handson.ecs.plugins.module_utils.endpoints import is_aws
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
 
@@ -171,10 +171,6 @@ def open_session(module, ecs, task, container):
         ) from None
 
 
-def on_aws(ecs):
-    return ".amazonaws." in (urlsplit(ecs.meta.endpoint_url).hostname or "")
-
-
 def no_container(endpoint):
     return (
         f"No container runs: the endpoint {endpoint} keeps records of tasks, and this machine's Docker has no container of "
@@ -210,14 +206,16 @@ def enter(module):
         "by_hand": shell.by_hand(p["cluster"], task_id, p["container"], region, p["command"]),
         "lines": [],
     }
-    if not p["command"] and on_aws(ecs):
-        return {**result, "changed": False, "missing": missing(ecs, service, task, container)}
+    aws = is_aws(ecs.meta.endpoint_url)
     if not p["command"]:
+        result["changed"] = False
+        if aws:
+            return {**result, "missing": missing(ecs, service, task, container)}
         # What ECS Exec lacks would be no help: no role and no plugin brings it to such an endpoint.
         line = shell.docker_by_hand(container.get("runtimeId"), None)
-        return {**result, "changed": False, "by_hand": line, "missing": [] if line else [no_container(ecs.meta.endpoint_url)]}
+        return {**result, "by_hand": line, "missing": [] if line else [no_container(ecs.meta.endpoint_url)]}
     session = None
-    if not on_aws(ecs) and not module.check_mode:
+    if not aws and not module.check_mode:
         # Before somebody sets up a role and installs a plugin for an endpoint that knows no ECS Exec.
         session = open_session(module, ecs, task, container)
     faults = missing(ecs, service, task, container)

@@ -113,17 +113,19 @@ class LogGroup(Resource):
         group = found[0]
         # `arn` ends in ":*", with which the calls about tags do not find it.
         arn = group.get("logGroupArn") or group["arn"].removesuffix(":*")
-        tags = logs.list_tags_for_resource(resourceArn=arn).get("tags") or {}
-        if self.params["state"] == "absent" and self.params["also_untagged"] and not tags:
-            self.params = {**self.params, "owner": {}}  # who asks for it knows whose it was
         return {
             "name": group["logGroupName"],
             "arn": arn,
             "retention_days": group.get("retentionInDays", 0),
             "kms_key": group.get("kmsKeyId") or "",
-            "tags": tags,
+            "tags": logs.list_tags_for_resource(resourceArn=arn).get("tags") or {},
             **({} if self.params["metric_filters"] is None else {"metric_filters": self._filters()}),
         }
+
+    def _foreign_because(self, current):
+        if self.params["state"] == "absent" and self.params["also_untagged"] and not current["tags"]:
+            return None  # who asks for it knows whose it was
+        return super()._foreign_because(current)
 
     def _filters(self):
         pages = self.client("logs").get_paginator("describe_metric_filters").paginate(logGroupName=self.name)

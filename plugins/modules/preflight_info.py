@@ -248,6 +248,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.handson.ecs.plugins.module_utils.build_runs import refusal
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks
+from ansible_collections.handson.ecs.plugins.module_utils.endpoints import is_aws
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ignore_missing
 
 CREDENTIALS = {
@@ -382,8 +383,7 @@ class Questions:
     def identity(self):
         sts = self.client("sts")
         url = sts.meta.endpoint_url
-        aws = ".amazonaws.com" in url or ".api.aws" in url or ".amazonaws.eu" in url
-        self.reached = {"region": sts.meta.region_name or "", "endpoint": "" if aws else url}
+        self.reached = {"region": sts.meta.region_name or "", "endpoint": "" if is_aws(url) else url}
         found = sts.get_caller_identity()
         return {**self.reached, "account": found["Account"], "arn": found["Arn"]}
 
@@ -479,11 +479,9 @@ class Questions:
     def buckets(self, names):
         s3 = self.client("s3")
         # One call for all that are the caller's. Those that are not are free or somebody else's, and asked for one by one.
-        mine, page = {}, {}
+        mine = {}
         try:
-            while not page or page.get("ContinuationToken"):
-                more = {"ContinuationToken": page["ContinuationToken"]} if page else {}
-                page = s3.list_buckets(MaxBuckets=1000, **more)
+            for page in s3.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000}):
                 mine |= {b["Name"]: b.get("BucketRegion") or "" for b in page["Buckets"]}
         except sdk.ClientError as e:
             if kind_of(e) != "permission":

@@ -152,6 +152,8 @@ except ImportError:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks
+from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import ec2_instances
+from ansible_collections.handson.ecs.plugins.module_utils.endpoints import is_aws
 from ansible_collections.handson.ecs.plugins.module_utils.report import charts, costs, facts, series
 from ansible_collections.handson.ecs.plugins.module_utils.report.page import Page, digest_of
 
@@ -192,8 +194,7 @@ class Reading:
     def run(self):
         """Return all of it as the page takes it."""
         ecs = self.client("ecs")
-        url = ecs.meta.endpoint_url
-        aws = ".amazonaws.com" in url or ".api.aws" in url or ".amazonaws.eu" in url
+        aws = is_aws(ecs.meta.endpoint_url)
         wanted = list({c["name"]: c for c in self.options["clusters"]}.values())
         names = [c["name"] for c in wanted]
         found = []
@@ -215,7 +216,7 @@ class Reading:
         return {
             "region": ecs.meta.region_name or "",
             "account": arn.split(":")[4] if arn else "",
-            "endpoint": "" if aws else url,
+            "endpoint": "" if aws else ecs.meta.endpoint_url,
             "hours": self.options["hours"],
             "start": start.timestamp(),
             "end": self.end.timestamp(),
@@ -348,12 +349,7 @@ class Reading:
             ec2 = self.client("ec2")
             machines = self.ask(
                 "ec2:DescribeInstances",
-                lambda: {
-                    i["InstanceId"]: i
-                    for page in ec2.get_paginator("describe_instances").paginate(InstanceIds=ids)
-                    for r in page["Reservations"]
-                    for i in r["Instances"]
-                },
+                lambda: {i["InstanceId"]: i for i in ec2_instances(ec2, ids)},
                 {},
             )
             for part in chunks(ids, 200):

@@ -150,7 +150,7 @@ def runtime_ids(aws):
 def test_without_a_command_the_line_is_said(service, monkeypatch):
     service(allowed=False)
     monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.setattr(ecs_execute_command, "on_aws", lambda _ecs: True)
+    monkeypatch.setattr(ecs_execute_command, "is_aws", lambda _url: True)
     with answers() as calls:
         result = run("ecs_execute_command", **{**OPTIONS, "command": None})
     assert not result["changed"] and len(result["missing"]) == 3 and "ExecuteCommand" not in operations(calls)

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 LIVE = "tests/containers/live"
 ENDPOINT = [sys.executable, str(ROOT / "roles/local_endpoint/files/embedded_endpoint")]
+SCENARIOS = sorted(p.parent.name for p in ROOT.glob("molecule/*/molecule.yml"))
 #: The CloudFormation templates among the roles' files.
 TEMPLATES = sorted(f for f in ROOT.glob("roles/*/files/*.yml") if "AWSTemplateFormatVersion" in f.read_text())
 LINTS = [
@@ -121,10 +122,8 @@ def molecule() -> tuple[int, list[str]]:
 
     `default` makes and ends the endpoint that the others of a half share.
     """
-    names = {p.parent.name for p in ROOT.glob("molecule/*/molecule.yml")} - {"default"}
-    if machine.why_not():
-        names.remove("containers")
-    halves = [sorted(names)[::2], sorted(names)[1::2]]
+    names = [name for name in SCENARIOS if name != "default" and not (name == "containers" and machine.why_not())]
+    halves = names[::2], names[1::2]
     ports = [str(port) for port in machine.free_ports(8)]
     with ThreadPoolExecutor() as pool:
         second = pool.submit(scenarios, halves[1], ports[4:], True)
@@ -139,7 +138,7 @@ def molecule() -> tuple[int, list[str]]:
 
 def scenarios(names: list[str], ports: list[str], beside: bool) -> tuple[set[str], list[str]]:
     """Run some scenarios on these four ports; return those that passed, and a line for each that did not."""
-    left_out = {p.parent.name for p in ROOT.glob("molecule/*/molecule.yml")} - {"default", *names}
+    left_out = [name for name in SCENARIOS if name not in ("default", *names)]
     with contextlib.ExitStack() as stack:
         if "containers" in names:
             state = stack.enter_context(machine.state_folder())
@@ -155,7 +154,7 @@ def scenarios(names: list[str], ports: list[str], beside: bool) -> tuple[set[str
             # Its notes on what is created go with the folder, and are not shared with another checkout of this name.
             "MOLECULE_EPHEMERAL_DIRECTORY": f"{state}/molecule",
         }
-        command = [BIN / "molecule", "test", "--all", *(part for name in sorted(left_out) for part in ("--exclude", name))]
+        command = [BIN / "molecule", "test", "--all", *(part for name in left_out for part in ("--exclude", name))]
         try:
             code, text = run(f"molecule: {' '.join(names)}", command, environment, beside)
         finally:

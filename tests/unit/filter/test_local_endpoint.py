@@ -1,7 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.handson.ecs.plugins.filter.local_endpoint import local_endpoint
+
+#: Of the endpoint itself, a program that runs without the collection: it says the same for `make env`.
+PROGRAM = Path(__file__).resolve().parents[3] / "roles/local_endpoint/files/embedded_endpoint/environment.py"
+
+
+@pytest.fixture(scope="module")
+def program():
+    spec = importlib.util.spec_from_file_location("environment", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_the_port_is_the_endpoints(tmp_path):
@@ -29,6 +43,7 @@ def test_nothing_of_a_real_account_is_left(tmp_path):
         ({"NO_PROXY": " * "}, "*"),
     ],
 )
-def test_a_proxy_is_passed_by(tmp_path, given, wanted):
+def test_a_proxy_is_passed_by_and_the_program_says_the_same(tmp_path, program, given, wanted):
     found = local_endpoint(str(tmp_path), environment=given)
     assert found["NO_PROXY"] == found["no_proxy"] == wanted
+    assert program.no_proxy(given) == wanted

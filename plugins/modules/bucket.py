@@ -169,6 +169,10 @@ class Bucket(Resource):
         return self.params["state"] != "present"
 
     def get(self):
+        # Another host that shares the bucket may delete it between two of our questions.
+        return ignore_missing(self._look, "NoSuchBucket")
+
+    def _look(self):
         s3, bucket = self.client("s3"), {"Bucket": self.name}
         try:
             head = s3.head_bucket(**bucket)
@@ -322,11 +326,14 @@ class Bucket(Resource):
         """Whether there is anything below a prefix."""
         below = {"Bucket": self.name, "Prefix": prefix}
         s3 = self.client("s3")
-        if versions_of(s3.list_object_versions(**below, MaxKeys=1)):
-            return True
-        return bool(s3.list_multipart_uploads(**below, MaxUploads=1).get("Uploads"))
+        objects = ignore_missing(lambda: s3.list_object_versions(**below, MaxKeys=1), "NoSuchBucket") or {}
+        uploads = ignore_missing(lambda: s3.list_multipart_uploads(**below, MaxUploads=1), "NoSuchBucket") or {}
+        return bool(versions_of(objects) or uploads.get("Uploads"))
 
     def _empty(self, prefix):
+        ignore_missing(lambda: self._delete_below(prefix), "NoSuchBucket")
+
+    def _delete_below(self, prefix):
         s3, below = self.client("s3"), {"Bucket": self.name, "Prefix": prefix}
         for page in s3.get_paginator("list_multipart_uploads").paginate(**below):
             for upload in page.get("Uploads") or []:

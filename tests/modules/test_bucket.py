@@ -253,6 +253,38 @@ def test_two_hosts_may_make_it_at_once(aws, read):
     assert not run("bucket", **OPTIONS)["changed"]
 
 
+GOING = [
+    ("GetBucketTagging", {"state": "absent"}),
+    ("ListMultipartUploads", {"state": "absent"}),
+    ("ListObjectVersions", {"state": "absent"}),
+    ("DeleteObjects", {"state": "absent"}),
+    ("DeleteBucket", {"state": "absent"}),
+    ("GetBucketTagging", {"state": "empty", "prefix": "a/"}),
+    ("ListMultipartUploads", {"state": "empty", "prefix": "a/"}),
+    ("ListObjectVersions", {"state": "empty", "prefix": "a/"}),
+    ("ListObjectVersions", {"state": "empty", "prefix": "a/", "check": True}),
+]
+
+
+@pytest.mark.parametrize(("operation", "options"), GOING, ids=[f"{o}-{','.join(map(str, x.values()))}" for o, x in GOING])
+def test_two_hosts_may_delete_it_at_once(aws, read, operation, options):
+    """Two clusters share the bucket, and a teardown goes through both at a time."""
+    run("bucket", **OPTIONS)
+    aws("s3").put_object(Bucket=NAME, Key="a/b", Body=b"x")
+    gone = []
+
+    def other_host_was_first(real, parameters):
+        if not gone:
+            gone.append(True)
+            aws("s3").delete_object(Bucket=NAME, Key="a/b")
+            aws("s3").delete_bucket(Bucket=NAME)
+        return real()
+
+    with recorded(**{operation: other_host_was_first}):
+        run("bucket", name=NAME, owner=OWNER, **options)
+    assert gone and read() is None
+
+
 def test_a_call_in_the_way_is_waited_for(aws, read, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     refusals = [error("OperationAborted", "A conflicting conditional operation is currently in progress")] * 2

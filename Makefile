@@ -16,8 +16,6 @@ CONTAINERS = $(BIN)/python roles/local_endpoint/files/container_endpoint
 ifeq ($(firstword $(INVENTORY)),inventories/local)
 unexport AWS_PROFILE AWS_DEFAULT_PROFILE
 endif
-# Inventories and roles/naming find the state folder by it, and `make -C` leaves it as the caller's shell had it.
-export PWD := $(CURDIR)
 # Works where a venv was made with another layout of the shell's environment, too.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)

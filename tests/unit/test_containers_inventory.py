@@ -65,3 +65,14 @@ def test_its_state_folder_is_the_one_of_make(tmp_path, given):
     wanted = f"{given or f'{ROOT}/.handson'}/containers"
     assert f"stack_state_dir: {wanted}\n" in made.stdout, made.stdout + made.stderr
     assert f"make={wanted}=" in made.stdout
+
+
+@pytest.mark.parametrize("shell", [{}, {"PWD": "/somewhere/else"}])
+def test_without_make_it_is_below_the_folder_that_ansible_runs_in(shell):
+    """Whatever the shell says of it: cron says nothing."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HANDSON_", "ANSIBLE_")) and k != "PWD"}
+    defaults = [x for role in ("naming", "local_endpoint") for x in ("-e", f"@roles/{role}/defaults/main.yml")]
+    shown = ["-m", "debug", "-a", "msg={{ stack_state_dir }}={{ local_endpoint_state_dir }}"]
+    command = [str(Path(sys.executable).parent / "ansible"), "-i", "inventories/local", *defaults, "petclinic-rest-cluster", *shown]
+    done = subprocess.run(command, cwd=ROOT, env={**kept, **shell}, capture_output=True, text=True, timeout=60)
+    assert f"msg: {ROOT}/.handson={ROOT}/.handson\n" in done.stdout, done.stdout + done.stderr

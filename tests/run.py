@@ -23,6 +23,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import molecule_log
 from containers import machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -161,15 +162,12 @@ def scenarios(names: list[str], ports: list[str], beside: bool) -> tuple[set[str
             # After a failed clean-up Molecule leaves the shared endpoint running.
             stop = [*ENDPOINT, "stop", "--state-dir", f"{state}/.handson/molecule"]
             subprocess.run(stop, env=environment, check=False, stdout=subprocess.DEVNULL)
-    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
-    # Of the table at its end. It stops at the first scenario that fails, so those after it are in no line of it.
-    # `default` is there twice.
-    rows = re.findall(r"^(\w+) +: actions=\d+ .* failed=(\d+)", plain, re.MULTILINE)
-    bad = {name for name, count in rows if count != "0"}
-    failed = [f"molecule {name}" for name in sorted(bad)]
+    done = molecule_log.results(text)
+    failed = molecule_log.causes(text)
+    failed += [f"molecule {n}" for n, good in done.items() if not good and not any(f" {n}," in f for f in failed)]
     if code and not failed:
         failed = [f"molecule of {' '.join(names)}: exit code {code}"]
-    return {name for name, _ in rows} - bad, failed
+    return {name for name, good in done.items() if good}, failed
 
 
 PARTS = {"lint": lint, "pytest": unit, "containers": containers, "molecule": molecule}

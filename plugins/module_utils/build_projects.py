@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import (
     CREDENTIALS_IN_URL,
@@ -97,34 +97,30 @@ def webhook_fault(groups: Iterable[Any]) -> str | None:
     return None
 
 
-def variables_fault(params: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the environment variables of a project, or None. Values are never repeated."""
+def variables_faults(params: Mapping[str, Any]) -> Iterator[str]:
+    """Say everything that is wrong with the environment variables of a project. Values are never repeated."""
     seen: dict[str, str] = {}
     for option in VARIABLES:
-        for name in params.get(option) or {}:
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-                return f"{option} has {name!r}: a variable's name takes letters, digits and underscores, no digit first"
-            if name.startswith("CODEBUILD_"):
-                return f"{option} has {name!r}: names that begin with CODEBUILD_ are CodeBuild's own"
-            if name in seen:
-                return f"{seen[name]} and {option} both have {name!r}"
-            seen[name] = option
-    for name in params.get("variables") or {}:
-        if looks_secret(name):
-            return (
-                f"variables has {name!r}, and whoever may look at the project reads its value. Put the value into "
-                "Parameter Store or Secrets Manager and name it in parameter_store or secrets_manager"
-            )
-    for option in VARIABLES:
         for name, value in (params.get(option) or {}).items():
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                yield f"{option} has {name!r}: a variable's name takes letters, digits and underscores, no digit first"
+            elif name.startswith("CODEBUILD_"):
+                yield f"{option} has {name!r}: names that begin with CODEBUILD_ are CodeBuild's own"
+            if name in seen:
+                yield f"{seen[name]} and {option} both have {name!r}"
+            seen.setdefault(name, option)
             if TOKENS.search(str(value)):
                 takes = "" if option == "variables" else f"{option} takes the name under which a value is kept, not the value. "
-                return (
+                yield (
                     f"{option} has a token of GitHub or GitLab as {name!r}, and whoever may look at the project reads it. "
                     f"{takes}Put the token into Secrets Manager, name that secret in secrets_manager, and take this token "
                     "back: it stands in a file"
                 )
-    return None
+            elif option == "variables" and looks_secret(name):
+                yield (
+                    f"variables has {name!r}, and whoever may look at the project reads its value. Put the value into "
+                    "Parameter Store or Secrets Manager and name it in parameter_store or secrets_manager"
+                )
 
 
 def faults(params: Mapping[str, Any]) -> list[str]:
@@ -157,7 +153,7 @@ def faults(params: Mapping[str, Any]) -> list[str]:
         found.append(f"cache.type is LOCAL: give cache.modes, of {', '.join(CACHE_MODES)}")
     if "LOCAL_DOCKER_LAYER_CACHE" in (cache.get("modes") or []) and not params["privileged"]:
         found.append("cache.modes has LOCAL_DOCKER_LAYER_CACHE, which needs privileged: true")
-    found += [f for f in (variables_fault(params),) if f]
+    found += variables_faults(params)
     if params.get("webhook") and webhook_fault(params["webhook"]):
         found.append(f"webhook: {webhook_fault(params['webhook'])}")
     return found

@@ -79,6 +79,9 @@ def test_faults(changed, fault):
 
 def test_all_faults_are_told_at_once():
     assert len(bp.faults({**OPTIONS, "name": "x", "timeout": 1, "queued_timeout": 1})) == 3
+    token = "ghp_" + "canary" * 6
+    variables = {"GH": token, "A-B": "1", "DB_PASSWORD": "canary"}
+    assert len(bp.faults({**OPTIONS, "variables": variables, "secrets_manager": {"GH2": token, "GH": "petclinic:token"}})) == 5
 
 
 @pytest.mark.parametrize(

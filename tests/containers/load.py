@@ -7,12 +7,16 @@ import threading
 import time
 from collections import Counter
 
-MOST = 6000  # requests; an update takes a few hundred to a few thousand
+MOST = 60_000  # requests; an update takes a few hundred to a few thousand
+LONGEST = 400  # seconds, more than what is watched may take
 PAUSE = 0.01  # seconds between two requests
 
 
 class Load(threading.Thread):
-    """GET a path of a listener again and again, over a new connection each time, until `stop` or MOST requests."""
+    """GET a path of a listener again and again, over a new connection each time, until `stop`.
+
+    Also after MOST requests or LONGEST seconds; then it did not see all of what it was to watch (`cut_short`).
+    """
 
     def __init__(self, port: int, path: str):
         super().__init__(daemon=True)
@@ -20,6 +24,7 @@ class Load(threading.Thread):
         self.statuses: Counter[int | str] = Counter()  # HTTP status, or the name of what went wrong
         self.versions: list[str] = []  # of each good answer, in order
         self.tasks: Counter[str] = Counter()
+        self.cut_short = False
         self._enough = threading.Event()
 
     def __enter__(self) -> "Load":
@@ -34,7 +39,11 @@ class Load(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        while self.count < MOST and not self._enough.wait(PAUSE):
+        end = time.monotonic() + LONGEST
+        while not self._enough.wait(PAUSE):
+            self.cut_short = self.count >= MOST or time.monotonic() >= end
+            if self.cut_short:
+                return
             try:
                 status, headers, _ = get(self.port, self.path)
                 self.statuses[status] += 1
@@ -54,7 +63,8 @@ class Load(threading.Thread):
 
     def __str__(self) -> str:
         versions = ", ".join(f"{number} by {name}" for name, number in Counter(self.versions).items())
-        return f"{self.count} requests for {self.path}, {self.failed} failed ({versions}; {dict(self.statuses)})"
+        cut = "CUT SHORT: " if self.cut_short else ""
+        return f"{cut}{self.count} requests for {self.path}, {self.failed} failed ({versions}; {dict(self.statuses)})"
 
 
 def get(port: int, path: str, seconds: float = 20) -> tuple[int, http.client.HTTPMessage, str]:

@@ -104,12 +104,25 @@ def away(folder: Path) -> None:
 
 def left_in_docker(state: Path, port: int | str) -> list[str]:
     """What Docker still has of an endpoint: containers and images. It makes no network."""
-    found = docker("ps", "--all", "--filter", f"label={LABEL}={state}", "--format", "container {{.Names}}").stdout
-    lines = docker("images", "--all", "--digests", "--format", "{{json .}}").stdout.splitlines()
+    found = told("ps", "--all", "--filter", f"label={LABEL}={state}", "--format", "container {{.Names}}")
+    lines = told("images", "--all", "--digests", "--format", "{{json .}}").splitlines()
     names = [f"{each['Repository']}:{each['Tag']}" for each in map(json.loads, lines)]
     return [*found.splitlines(), *(f"image {name}" for name in names if name.startswith(f"127.0.0.1:{port}/"))]
 
 
 def networks() -> set[str]:
     """The networks that Docker has."""
-    return set(docker("network", "ls", "--no-trunc", "--quiet").stdout.split())
+    return set(told("network", "ls", "--no-trunc", "--quiet").split())
+
+
+def images() -> set[str]:
+    """The ids of all images that Docker has, those without a name as well."""
+    return set(told("images", "--all", "--no-trunc", "--quiet").split())
+
+
+def told(*arguments: str) -> str:
+    """What the docker command prints. An engine that does not answer has not said that there is nothing."""
+    done = docker(*arguments)
+    if done.returncode:
+        raise RuntimeError(f"docker {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout

@@ -29,10 +29,10 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def product():
     """The three services at version v1, steady."""
-    networks = machine.networks()
+    networks, images = machine.networks(), machine.images()
     with machine.state_folder() as folder:
         made = Product(folder)
-        made.networks_before = networks
+        made.networks_before, made.images_before = networks, images
         made.first = made.play("site.yml")
         yield made
 

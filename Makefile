@@ -26,7 +26,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  ARGS='…' is passed on to ansible-playbook; INVENTORY=inventories/aws runs on a real account."
+	@echo "  ARGS='…' is passed on to ansible-playbook, pytest or the bench; INVENTORY=inventories/aws runs on a real account."
 
 site: $(VENV)/.run ## from an empty account to a running service
 	$(PLAY) site.yml $(ARGS)
@@ -78,7 +78,7 @@ bench: $(VENV)/.run ## measure first run, second run, check and teardown on a wa
 clean: ## stop the endpoint, remove what was installed and made here (not the keys of a real account)
 	@if [ -x $(BIN)/python ]; then $(ENDPOINT) stop; fi
 	@if [ -x $(BIN)/python ] && [ -d '$(CONTAINERS_STATE)' ]; then $(CONTAINERS) stop --state-dir '$(CONTAINERS_STATE)'; fi
-	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .handson/endpoint.log .handson/requests.jsonl
+	rm -rf $(VENV) .ansible .pytest_cache .handson/endpoint.log .handson/requests.jsonl .handson/report.html .handson/rehearsal
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp, since a venv that was cut short has its python before its pip.

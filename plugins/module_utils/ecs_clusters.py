@@ -10,8 +10,6 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing
 
-#: EC2 instance states out of which no instance ever comes back.
-EC2_GONE = frozenset({"shutting-down", "terminated"})
 #: What ECS says for some seconds of its service-linked role in an account that has just got it.
 ROLE_NOT_YET = ("Unable to assume the service linked role",)
 

@@ -8,7 +8,8 @@ module: preflight
 version_added: 0.1.0
 short_description: Check the whole inventory and the account before anything is written
 description:
-  - Runs on the controller, once for all hosts of the play in the groups C(clusters) and C(services).
+  - Runs on the controller, once for all hosts of the play in the groups C(clusters), C(services), C(retired_services) and
+    C(workstations).
   - Reads each host's variables as its roles will see them, defaults below inventory below C(--extra-vars), and checks
     them against the roles' argument specs and against what AWS accepts; names that no role knows are told as well.
   - Then asks the account by read-only calls, whether it is the right one, and whether the instance types, subnets and

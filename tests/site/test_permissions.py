@@ -77,6 +77,11 @@ def test_a_person_with_these_policies_makes_and_takes_away_everything(both, pers
     run = person(documented())
     with enforced(both.port):
         both.play("site.yml", *with_workstation, *ALL, *run)
+    look = person(documented()[:1])
+    with enforced(both.port):
+        seen = both.play("site.yml", "--check", *OTHERS, *look)
+        assert seen.changed == 0, seen.changes
+    run = person(documented())
     for action, resource, context in what_changes(both):
         assert allowed(documented(), action, resource, context), f"{action} {resource}"
     with enforced(both.port):
@@ -87,7 +92,7 @@ def test_a_person_with_these_policies_makes_and_takes_away_everything(both, pers
     assert inventory(both.aws) == before
 
 
-def test_a_person_who_may_only_look_can_check_everything(both, person):
+def test_a_person_who_may_only_look_can_check_on_an_empty_account(both, person):
     run = person(documented()[:1])
     start = both.calls()
     with enforced(both.port):

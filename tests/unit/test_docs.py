@@ -35,6 +35,12 @@ def fenced(markdown):
     return re.findall(r"^```(\w*)\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL)
 
 
+def examples(markdown):
+    """The YAML of a document: fenced as such, or indented after an empty line, as the roles' READMEs have it."""
+    found = [block for language, block in fenced(markdown) if language == "yaml"]
+    return found + re.findall(r"(?<=\n\n)((?: {4}.*\n|\n)+)", re.sub(r"^```.*?^```$", "", markdown, flags=re.M | re.S))
+
+
 # --- the picture ------------------------------------------------------------------------------------------------------
 
 
@@ -105,12 +111,13 @@ def test_targets_of_make_that_the_readmes_name_exist():
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_variables_in_examples_are_known(document):
+    if document.startswith("roles/"):
+        assert examples(text(document)), "no example is found"
     known = {name for p in ROOT.glob("roles/*/defaults/main.yml") for name in yaml.safe_load(p.read_text()) or {}}
     prefixes = tuple(f"{p.name}_" for p in ROOT.glob("roles/*")) + ("stack_", "aws_")
-    for language, block in fenced(text(document)):
-        if language == "yaml":
-            for name in re.findall(r"^\s*([a-z_]+):", block, re.MULTILINE):
-                assert not name.startswith(prefixes) or name in known, name
+    for block in examples(text(document)):
+        for name in re.findall(r"^\s*(?:- )?([a-z_]+):", block, re.MULTILINE):
+            assert not name.startswith(prefixes) or name in known, name
 
 
 @pytest.mark.parametrize("role", [r for r in ROLES if (ROOT / "roles" / r / "README.md").exists()])

@@ -14,6 +14,9 @@ expect.equal("managed scaling", provider["managedScaling"]["status"], "DISABLED"
 expect.equal("termination protection", provider["managedTerminationProtection"], "DISABLED")
 group = client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
 expect.equal("instances", (group["DesiredCapacity"], len(group["Instances"])), (2, 2))
+# Otherwise a scale-in would lower the desired capacity and terminate nothing.
+expect.equal("protection of new instances from scale-in", group["NewInstancesProtectedFromScaleIn"], False)
+expect.equal("protected instances", [i["InstanceId"] for i in group["Instances"] if i["ProtectedFromScaleIn"]], [])
 registered = client("ecs").list_container_instances(cluster=CLUSTER, status="ACTIVE")["containerInstanceArns"]
 expect.equal("container instances", len(registered), 2)
 service = client("ecs").describe_services(cluster=CLUSTER, services=["molecule-rest-service"])["services"][0]

@@ -4,7 +4,7 @@
 
 from readback import Expectations, client, pages
 
-CLUSTER = "molecule-scaling-cluster"
+CLUSTER, GROUP = "molecule-scaling-cluster", "molecule-scaling-ecs-instances"
 expect = Expectations()
 expect.equal("policies of the group", pages("autoscaling", "describe_policies", "ScalingPolicies"), [])
 found = client("ecs").describe_capacity_providers(capacityProviders=["molecule-scaling-capacity-provider"])
@@ -12,6 +12,9 @@ provider = expect.only("capacity providers", found["capacityProviders"])["autoSc
 expect.equal("managed scaling", provider["managedScaling"]["status"], "ENABLED")
 expect.equal("termination protection", provider["managedTerminationProtection"], "ENABLED")
 expect.equal("draining", provider["managedDraining"], "ENABLED")
+group = client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
+expect.equal("protection of new instances from scale-in", group["NewInstancesProtectedFromScaleIn"], True)
+expect.holds("all instances are protected", all(i["ProtectedFromScaleIn"] for i in group["Instances"]))
 alarms = pages("cloudwatch", "describe_alarms", "MetricAlarms")
 expect.equal("alarms", len(alarms), 4)
 expect.holds(

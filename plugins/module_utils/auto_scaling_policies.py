@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
+from ansible_collections.handson.ecs.plugins.module_utils.scalable_targets import THERE
 
 TARGET_TRACKING = "TargetTrackingScaling"
 
@@ -16,8 +17,11 @@ TARGET_TRACKING = "TargetTrackingScaling"
 MANAGED = "ECSManagedAutoScalingPolicy-"
 
 
-def policy_from_aws(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that describe a policy (DescribePolicies). One that tracks nothing has no metric."""
+def policy_from_aws(policy: Mapping[str, Any], own: str = THERE) -> dict[str, Any]:
+    """Return the options that describe a policy (DescribePolicies). One that tracks nothing has no metric.
+
+    `own` is what `scalable_targets.own_alarms` says. A disabled policy acts on no alarm, so it lacks none.
+    """
     tracking = policy.get("TargetTrackingConfiguration") or {}
     return {
         "name": policy["PolicyName"],
@@ -29,6 +33,7 @@ def policy_from_aws(policy: Mapping[str, Any]) -> dict[str, Any]:
         "disable_scale_in": bool(tracking.get("DisableScaleIn", False)),
         "instance_warmup": policy.get("EstimatedInstanceWarmup"),
         "enabled": policy.get("Enabled", True),
+        "own_alarms": own if policy["PolicyType"] == TARGET_TRACKING and policy.get("Enabled", True) else THERE,
     }
 
 

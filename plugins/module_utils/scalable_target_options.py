@@ -8,7 +8,9 @@ The module and preflight ask alike.
 
 from __future__ import annotations
 
+import functools
 import re
+import zoneinfo
 from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
@@ -198,10 +200,21 @@ def _bound(number: float | None) -> str:
 
 #: Of PutScheduledAction's `Schedule` (API Reference). Whether the fields of cron say something AWS alone can tell.
 _SCHEDULES = (
-    re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?\)"),
+    re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)"),
     re.compile(r"rate\([1-9]\d* (minute|hour|day)s?\)"),
     re.compile(r"cron\(\s*(\S+\s+){5}\S+\s*\)"),
 )
+
+
+#: A system with fewer time zones has no whole database (tzdata), and names can't be checked.
+_ZONES = 300
+
+
+@functools.lru_cache(maxsize=None)
+def _zones() -> frozenset[str]:
+    """Return the names of all time zones; none where this machine doesn't have them."""
+    found = zoneinfo.available_timezones()
+    return frozenset(found if len(found) >= _ZONES else ())
 
 
 def action_faults(
@@ -237,3 +250,15 @@ def _action_faults(action: Mapping[str, Any], minimum: int | None, maximum: int 
             "Write at(yyyy-mm-ddThh:mm:ss), rate(value unit), or cron(minutes hours day-of-month month day-of-week year), "
             "such as cron(0 8 ? * MON-FRI *).",
         )
+    yield from _zone_faults(action["schedule"], action.get("timezone", "UTC"))
+
+
+def _zone_faults(schedule: str, zone: str) -> _Said:
+    if zone == "UTC":
+        return
+    if schedule.startswith("rate("):
+        # PutScheduledAction's `Timezone` is for at() and cron(); what AWS shows is UTC again.
+        yield f"has the timezone {zone!r} with {schedule}: a rate has none.", "Take timezone out, or write cron(…)."
+    elif not zone or (_zones() and zone not in _zones()):
+        way = "Write the canonical name of an IANA time zone, such as Asia/Seoul."
+        yield f"has the timezone {zone!r}, which is none.", way

@@ -49,6 +49,9 @@ _ALARM = {
 
 REQUESTS = "ALBRequestCountPerTarget"
 
+#: `own_alarms` of a target tracking policy that has all of its alarms.
+THERE = "there"
+
 
 def resource_id(cluster: str, service: str) -> str:
     """Return what Application Auto Scaling calls a service."""
@@ -107,6 +110,7 @@ def wanted_policy(policy: Mapping[str, Any], label: str | None = None) -> dict[s
             "resource_label": label,
             "target": float(policy["target"]),
             **{o: policy[o] for o in _TRACKING},
+            "own_alarms": THERE,
         }
     alarm = {o: policy["alarm"].get(o) for o in _ALARM}
     alarm["datapoints_to_alarm"] = alarm["datapoints_to_alarm"] or alarm["evaluation_periods"]
@@ -123,8 +127,22 @@ def _sorted_steps(steps: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(steps, key=lambda s: float("-inf") if s["lower"] is None else s["lower"])
 
 
-def policy_from_aws(policy: Mapping[str, Any], alarm: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what DescribeScalingPolicies says of a policy as it is compared; `alarm` is our own of a step policy."""
+def own_alarms(policy: Mapping[str, Any], found: Iterable[str]) -> str:
+    """Return whether the alarms that a target tracking policy names are among those `found`, in words for the diff.
+
+    Without them it scales nothing. Only those it names are looked for: how many it makes is AWS's affair.
+    """
+    gone = sorted({a["AlarmName"] for a in policy.get("Alarms") or []} - set(found))
+    return f"deleted: {', '.join(gone)}" if gone else THERE
+
+
+def policy_from_aws(
+    policy: Mapping[str, Any], alarm: Mapping[str, Any] | None, own: str = THERE
+) -> dict[str, Any]:
+    """Return what DescribeScalingPolicies says of a policy as it is compared.
+
+    `alarm` is our own of a step policy, `own` what `own_alarms` says of a target tracking policy.
+    """
     kind = _TYPES.get(policy["PolicyType"], policy["PolicyType"])
     if kind == "target_tracking":
         tracking = policy["TargetTrackingScalingPolicyConfiguration"]
@@ -136,6 +154,7 @@ def policy_from_aws(policy: Mapping[str, Any], alarm: Mapping[str, Any] | None) 
             "resource_label": metric.get("ResourceLabel"),
             "target": tracking["TargetValue"],
             **{o: tracking.get(m, _TRACKING_DEFAULTS[o]) for o, m in _TRACKING.items()},
+            "own_alarms": own,
         }
     if kind == "step":
         step = policy["StepScalingPolicyConfiguration"]

@@ -5,7 +5,7 @@
 
 DOCUMENTATION = r"""
 module: auto_scaling_capacity
-version_added: 0.2.0
+version_added: 0.1.0
 short_description: Set the number of container instances by hand
 description:
   - Sets the desired capacity of an Auto Scaling group of container instances, inside its bounds.
@@ -198,7 +198,9 @@ class Capacity:
                 self.progress.say(f"{self.name}: {instance} goes")
                 if self._terminate(instance):
                     gone.append(instance)
-        except BaseException:  # also Ctrl-C; where even this is not reached, the mark tells the next run
+        except BaseException:
+            # Also Ctrl-C, where the module has a process of its own. In Ansible's worker that kills it on the spot (see
+            # module_utils/temporary.py): there only the mark tells the next run.
             terminated = set(gone)
             self._take_back([i for i in ours if i["ec2InstanceId"] not in terminated], failing=True)
             raise

@@ -5,11 +5,12 @@
 
 DOCUMENTATION = r"""
 module: auto_scaling_policy
-version_added: 0.2.0
+version_added: 0.1.0
 short_description: Keep a target tracking policy of an Auto Scaling group
 description:
   - Makes, changes and deletes a policy that keeps a metric of a group's instances near a target.
-  - The policy makes its alarms by itself and takes them along. They are shown and never changed here.
+  - The policy makes its alarms by itself and takes them along. They are shown and never changed here. Where somebody has
+    deleted one, the policy is put anew, by which it makes its alarms again.
   - AWS takes one policy for a metric. Where the group has another one that tracks the same metric it is refused, since
     nobody can tell whose that is. Give O(name) its name to take it over, or delete it.
   - A group that ECS scales by a capacity provider (managed scaling) is refused, since two controllers would fight.
@@ -52,6 +53,8 @@ options:
   capacity_provider:
     description:
       - Name of a capacity provider. Where it scales the group (managed scaling), that is switched off first.
+      - The scale-in protection of its group and of the instances, which managed termination protection needs, is lifted
+        with it. Otherwise a scale-in would lower the desired capacity and terminate nothing.
       - The provider stays, and services go on running by it.
     type: str
 """
@@ -96,11 +99,13 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_groups as groups
 from ansible_collections.handson.ecs.plugins.module_utils import auto_scaling_policies as policies
 from ansible_collections.handson.ecs.plugins.module_utils import names
-from ansible_collections.handson.ecs.plugins.module_utils.compare import tags_to_dict
+from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, argument_spec
-from ansible_collections.handson.ecs.plugins.module_utils.scalable_targets import alarm_row
+from ansible_collections.handson.ecs.plugins.module_utils.scalable_targets import THERE, alarm_row, own_alarms
 
 _OPTIONS = ("name", "auto_scaling_group", "metric", "target", "instance_warmup", "disable_scale_in", "enabled")
+#: How a capacity provider leaves a group alone.
+_NOTHING_LEFT = {"managed_scaling": "DISABLED", "protected_from_scale_in": False}
 BUSY = ("ScalingActivityInProgress", "ResourceContention")
 
 
@@ -108,10 +113,12 @@ class AutoScalingPolicy(Resource):
     kind = "scaling policy"
     result_key = "policy"
 
-    #: what `get` has seen: the group, its policies, and the capacity provider that scales it
+    #: what `get` has seen: the group, its policies, the capacity provider that is to leave it alone, and what of that is on
     _group = None
     _policies = ()
-    _scaled_by = None
+    _provider = None
+    _scaled = False
+    _protected = False
 
     @property
     def autoscaling(self):
@@ -130,18 +137,19 @@ class AutoScalingPolicy(Resource):
             AutoScalingGroupName=self.params["auto_scaling_group"]
         )
         self._policies = [p for page in pages for p in page["ScalingPolicies"]]
-        self._scaled_by = self._managed_scaling()
+        self._look_at_provider()
         found = next((p for p in self._policies if p["PolicyName"] == self.name), None)
         tags = tags_to_dict(self._group.get("Tags"))
         if found is None:
-            # Only managed scaling to switch off.
-            taking = self.params["state"] == "absent" and self._scaled_by
-            return {"managed_scaling": "ENABLED", "tags": tags, "type": None} if taking else None
+            # Only what the provider has left.
+            taking = self.params["state"] == "absent" and (self._scaled or self._protected)
+            return {**self._left(), "tags": tags, "type": None} if taking else None
+        alarms = self._alarms(found)
         return {
-            **policies.policy_from_aws(found),
-            "managed_scaling": "ENABLED" if self._scaled_by else "DISABLED",
+            **policies.policy_from_aws(found, own_alarms(found, [a["name"] for a in alarms])),
+            **self._left(),
             "group": {"min": group["MinSize"], "max": group["MaxSize"], "desired": group["DesiredCapacity"]},
-            "alarms": self._alarms(found),
+            "alarms": alarms,
             "tags": tags,
         }
 
@@ -158,8 +166,8 @@ class AutoScalingPolicy(Resource):
             )
             self._refuse_two_controllers()
             policies.refuse_rivals(self._policies, self.name, self.params["metric"], self.params["auto_scaling_group"])
-        wanted = {**self.given(*_OPTIONS), "type": policies.TARGET_TRACKING}
-        return {**wanted, "managed_scaling": "DISABLED"} if self.params["capacity_provider"] else wanted
+        wanted = {**self.given(*_OPTIONS), "type": policies.TARGET_TRACKING, "own_alarms": THERE}
+        return {**wanted, **_NOTHING_LEFT} if self.params["capacity_provider"] else wanted
 
     def create(self, desired):
         self._switch_off()
@@ -167,7 +175,7 @@ class AutoScalingPolicy(Resource):
 
     def update(self, current, desired, changes):
         self._switch_off()
-        if changes == {"managed_scaling"}:
+        if changes <= set(_NOTHING_LEFT):
             return
         if "type" in changes:
             self._delete(self.name)
@@ -198,30 +206,45 @@ class AutoScalingPolicy(Resource):
 
     # --- the other controller ---------------------------------------------------------------------------------------
 
-    def _managed_scaling(self):
-        """The capacity provider that is to leave the group alone, where it scales it now."""
+    def _look_at_provider(self):
+        """Note the capacity provider that is to leave the group alone, and what of it is on.
+
+        Only by it do we know that a group's scale-in protection was ours. It may be there with managed scaling off, where a
+        run was cut short between the two.
+        """
         name = self.params["capacity_provider"]
+        self._provider, self._scaled, self._protected = None, False, False
         if not name:
-            return None
+            return
         found = self.client("ecs").describe_capacity_providers(capacityProviders=[name], include=["TAGS"])
         for provider in found["capacityProviders"]:
             settings = provider.get("autoScalingGroupProvider") or {}
             scaling = (settings.get("managedScaling") or {}).get("status", "DISABLED")
-            if provider.get("status") == "ACTIVE" and scaling == "ENABLED":
-                if settings.get("autoScalingGroupArn") in (
-                    self._group["AutoScalingGroupARN"],
-                    self._group["AutoScalingGroupName"],
-                ):
-                    return provider
-        return None
+            group = (self._group["AutoScalingGroupARN"], self._group["AutoScalingGroupName"])
+            if provider.get("status") == "ACTIVE" and settings.get("autoScalingGroupArn") in group:
+                self._provider = provider
+                self._scaled = scaling == "ENABLED"
+                self._protected = bool(self._group.get("NewInstancesProtectedFromScaleIn"))
+
+    def _left(self):
+        return {
+            "managed_scaling": "ENABLED" if self._scaled else "DISABLED",
+            "protected_from_scale_in": self._protected,
+        }
 
     def _switch_off(self):
-        if self._scaled_by is None:
+        if not (self._scaled or self._protected):
             return
-        name = self._scaled_by["name"]
+        name = self._provider["name"]
         names.refuse_foreign_parent(
-            "capacity provider", name, tags_to_dict(self._scaled_by.get("tags")), self.params["owner"]
+            "capacity provider", name, tags_to_dict(self._provider.get("tags")), self.params["owner"]
         )
+        if self._scaled:
+            self._switch_scaling_off(name)
+        if self._protected:
+            self._lift_protection(self.params["auto_scaling_group"])
+
+    def _switch_scaling_off(self, name):
         self.retry_on(
             ("UpdateInProgressException",),
             lambda: self.client("ecs").update_capacity_provider(
@@ -231,6 +254,45 @@ class AutoScalingPolicy(Resource):
                     # AWS takes it only together with managed scaling.
                     "managedTerminationProtection": "DISABLED",
                 },
+            ),
+        )
+
+    def _provider_settled(self):
+        name = self._provider["name"]
+        for found in self.client("ecs").describe_capacity_providers(capacityProviders=[name])["capacityProviders"]:
+            if self._scaled and found.get("updateStatus") == "UPDATE_FAILED":
+                raise ResourceError(
+                    f"ECS could not switch the managed scaling of the capacity provider {name!r} off: "
+                    f"{found.get('updateStatusReason') or 'it gives no reason'}. Mend that and run again."
+                )
+            if found.get("updateStatus") == "UPDATE_IN_PROGRESS":
+                return False
+        return True
+
+    def _lift_protection(self, name):
+        """Let auto scaling terminate what it takes away.
+
+        Of a protected instance a scale-in only lowers the desired capacity, and it goes on running.
+        Source: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-protection.html
+        """
+
+        def lift():
+            rows = groups.group(self.autoscaling, name).get("Instances") or []
+            ids = [i["InstanceId"] for i in rows if i["LifecycleState"] == "InService" and i.get("ProtectedFromScaleIn")]
+            for part in chunks(ids, 50):
+                self.autoscaling.set_instance_protection(
+                    AutoScalingGroupName=name, InstanceIds=list(part), ProtectedFromScaleIn=False
+                )
+
+        # As long as it is at work, ECS protects instances by itself.
+        self.wait(self._provider_settled, f"the change of the capacity provider {self._provider['name']!r}", 120)
+        # First, since only the group's own setting tells the next run that this one was interrupted. One that is no longer
+        # in service is refused, with all others: look again.
+        self.retry_on((*BUSY, "ValidationError"), lift)
+        self.retry_on(
+            BUSY,
+            lambda: self.autoscaling.update_auto_scaling_group(
+                AutoScalingGroupName=name, NewInstancesProtectedFromScaleIn=False
             ),
         )
 

@@ -328,8 +328,9 @@ class Load:
         if group not in led_to:
             others = ", ".join(sorted(a.split("/")[1] for a in led_to)) or "no target group"
             raise ResourceError(
-                f"{path} does not come to this service: the listener's rules give it to {others}. Set service_stress_path "
-                f"to a path that comes to the target group {p['target_group']!r}."
+                f"{path} does not come to this service: asked of {asked}, the listener's rules give it to {others}. Set "
+                f"service_stress_path to a path that comes to the target group {p['target_group']!r}, or, where its rule "
+                "selects by the host's name (target_group_rule_hosts), verify_host to one of those names."
             )
         port = "" if (p["scheme"], p["port"]) in (("http", 80), ("https", 443)) else f":{p['port']}"
         return f"{p['scheme']}://{host}{port}{path}", p["host"]

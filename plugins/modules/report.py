@@ -475,7 +475,11 @@ class Reading:
                 [],
             )
         for target in targets:
-            ids[target["ResourceId"]]["scaling"] = {"low": target["MinCapacity"], "high": target["MaxCapacity"]}
+            ids[target["ResourceId"]]["scaling"] = {
+                "low": target["MinCapacity"],
+                "high": target["MaxCapacity"],
+                "targets": [],
+            }
         if not targets:
             return
         policies = self.ask(
@@ -492,9 +496,7 @@ class Reading:
             scaled = ids.get(policy["ResourceId"], {}).get("scaling")
             if not tracking or scaled is None:
                 continue
-            kind = (tracking.get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType") or ""
-            if kind == "ECSServiceAverageCPUUtilization":
-                scaled.update(target=tracking["TargetValue"], metric="cpu")
+            scaled["targets"].append(facts.target(tracking))
 
     def alarms(self, clusters, balancers):
         """Return the alarms of what is read, whoever made them."""
@@ -504,6 +506,9 @@ class Reading:
         mine = {("ClusterName", c["name"]) for c in there}
         mine |= {("AutoScalingGroupName", c["group"]["name"]) for c in there if c["group"]}
         mine |= {("LoadBalancer", b["metric"]) for b in balancers}
+        # The role monitoring names its alarms so. They may read a metric that says nothing of a cluster: lines of a log, a
+        # queue.
+        prefixes = tuple(f"{one['name']}/" for c in there for one in (c, *c["services"]))
         cloudwatch = self.client("cloudwatch")
 
         def read():
@@ -517,7 +522,7 @@ class Reading:
             return found
 
         found = self.ask("cloudwatch:DescribeAlarms", read, [])
-        return [facts.alarm(a) for a in found if facts.dimensions(a) & mine]
+        return [facts.alarm(a) for a in found if facts.belongs(a, mine, prefixes)]
 
     def metrics(self, clusters, start, period):
         """Give clusters and services their series."""

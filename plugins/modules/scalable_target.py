@@ -5,13 +5,14 @@
 
 DOCUMENTATION = r"""
 module: scalable_target
-version_added: 0.2.0
+version_added: 0.1.0
 short_description: Keep the auto scaling of an ECS service
 description:
   - Makes, changes and deletes the scalable target of a service together with all that hangs on it - its scaling
     policies, its scheduled actions and the alarms of its step policies. What is not in the options is taken away.
   - The number of tasks that the scaler has set is left alone. AWS moves it where it is outside of O(min) to O(max).
-  - A target tracking policy makes its alarms by itself and takes them along. They are shown and never changed here.
+  - A target tracking policy makes its alarms by itself and takes them along. They are shown and never changed here. Where
+    somebody has deleted one, the policy is put anew, by which it makes its alarms again.
   - It is not M(community.aws.application_autoscaling_policy), which writes in check mode and leaves the target behind.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
@@ -158,11 +159,11 @@ options:
         type: str
         required: true
       schedule:
-        description: V(at\(…\)), V(rate\(…\)) or V(cron\(…\)) in AWS's form.
+        description: V(at\(yyyy-mm-ddThh:mm:ss\)), V(rate\(…\)) or V(cron\(…\)) in AWS's form.
         type: str
         required: true
       timezone:
-        description: IANA name of the time zone of the schedule.
+        description: IANA name of the time zone of an V(at\(…\)) or V(cron\(…\)). A V(rate\(…\)) has none.
         type: str
         default: UTC
       min:
@@ -323,7 +324,10 @@ class ScalableTarget(Resource):
             "min": found[0]["MinCapacity"],
             "max": found[0]["MaxCapacity"],
             "policies": targets.by_name(
-                targets.policy_from_aws(p, alarms.get(self._alarm_name(p["PolicyName"]))) for p in policies
+                targets.policy_from_aws(
+                    p, alarms.get(self._alarm_name(p["PolicyName"])), targets.own_alarms(p, alarms)
+                )
+                for p in policies
             ),
             "scheduled_actions": targets.by_name(
                 targets.action_from_aws(a) for a in self._pages("describe_scheduled_actions", "ScheduledActions")
@@ -383,7 +387,10 @@ class ScalableTarget(Resource):
         wanted |= {self._alarm_name(p["PolicyName"]) for p in policies if p["PolicyType"] == "StepScaling"}
         found = {}
         for part in chunks(sorted(wanted), 100):
-            answer = self.cloudwatch.describe_alarms(AlarmNames=list(part), AlarmTypes=["MetricAlarm"])
+            # All of them in one answer: what it lacks counts as deleted.
+            answer = self.cloudwatch.describe_alarms(
+                AlarmNames=list(part), AlarmTypes=["MetricAlarm"], MaxRecords=100
+            )
             found.update({a["AlarmName"]: a for a in answer["MetricAlarms"]})
         return found
 
@@ -439,7 +446,7 @@ class ScalableTarget(Resource):
     def after(self, current, changed):
         if self.desired_count is None:
             return {}
-        least, most = self.params["min"], self.params["max"]
+        least, most = current["min"], current["max"]  # as registered: one may be the clock's
         if not least <= self.desired_count <= most:
             moved = max(least, min(self.desired_count, most))
             self.module.warn(

@@ -57,7 +57,7 @@ options:
         description: Set the number of instances by hand.
         type: int
       max_tasks:
-        description: Set the most tasks.
+        description: Set the most tasks. Fewer than the fewest at that time is refused, as by AWS.
         type: int
       min_tasks:
         description: Set the fewest tasks.

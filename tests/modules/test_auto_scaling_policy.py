@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
-from modules.aws_calls import operations, recorded
+from modules.aws_calls import error, operations, recorded
 from modules.harness import IMAGE, Failed, contract, run
 
 CLUSTER, GROUP, NAME = "petclinic-rest-cluster", "petclinic-rest-ecs-instances", "cpu-55percent-policy"
@@ -113,6 +113,21 @@ def test_a_run_that_has_nothing_to_do_asks_three_times(group):
     assert operations(calls) == ["DescribeAutoScalingGroups", "DescribePolicies", "DescribeAlarms"]
 
 
+def test_alarms_that_the_policy_lost_are_made_again(aws, group, read):
+    group()
+    run("auto_scaling_policy", **OPTIONS)
+    high = read()["alarms"][1]["AlarmName"]
+    aws("cloudwatch").delete_alarms(AlarmNames=[high])
+    checked = run("auto_scaling_policy", check=True, **OPTIONS)
+    assert checked["changed"] and checked["diff"]["before"]["own_alarms"] == f"deleted: {high}"
+    assert checked["diff"]["after"]["own_alarms"] == "there" and len(read()["alarms"]) == 1
+    with recorded() as calls:
+        assert run("auto_scaling_policy", **OPTIONS)["changed"]
+    assert [c for c in operations(calls) if not c.startswith("Describe")] == ["PutScalingPolicy"]
+    assert not run("auto_scaling_policy", **OPTIONS)["changed"]
+    assert [a["Threshold"] for a in read()["alarms"]] == [41.25, 55]
+
+
 @pytest.mark.parametrize("check", [True, False])
 def test_another_policy_of_the_same_metric_is_refused_and_stays(aws, group, check):
     group()
@@ -201,6 +216,107 @@ def test_managed_scaling_is_switched_off_without_a_policy(provider, read):
     assert run("auto_scaling_policy", check=True, **options)["changed"] and provider()[0] == "ENABLED"
     assert run("auto_scaling_policy", **options)["changed"] and provider()[0] == "DISABLED"
     assert not run("auto_scaling_policy", **options)["changed"]
+
+
+@pytest.fixture
+def protection(aws, provider):
+    """Protect the group and its instances, as managed termination protection needs it. Returns what is protected."""
+
+    def protection(protect=None):
+        autoscaling = aws("autoscaling")
+        found = autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]
+        if protect is not None:
+            ids = [i["InstanceId"] for i in found["Instances"]]
+            autoscaling.set_instance_protection(AutoScalingGroupName=GROUP, InstanceIds=ids, ProtectedFromScaleIn=protect)
+            autoscaling.update_auto_scaling_group(AutoScalingGroupName=GROUP, NewInstancesProtectedFromScaleIn=protect)
+        return found["NewInstancesProtectedFromScaleIn"], [i["ProtectedFromScaleIn"] for i in found["Instances"]]
+
+    protection(True)
+    return protection
+
+
+LIFTED, LEFT = (False, [False, False]), (True, [True, True])
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_scale_in_protection_goes_with_managed_scaling(aws, provider, protection, state):
+    options = {**OPTIONS, "capacity_provider": PROVIDER, "state": state}
+    assert run("auto_scaling_policy", check=True, **options)["changed"] and protection() == LEFT
+    assert run("auto_scaling_policy", **options)["changed"]
+    assert provider() == ("DISABLED", "DISABLED") and protection() == LIFTED
+    with recorded() as calls:
+        assert not run("auto_scaling_policy", **options)["changed"]
+    assert not [c for c in operations(calls) if not c.startswith("Describe")]
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_scale_in_protection_that_a_cut_off_run_has_left_is_lifted(aws, provider, protection, state):
+    options = {**OPTIONS, "capacity_provider": PROVIDER, "state": state}
+    run("auto_scaling_policy", **options)
+    protection(True)
+    checked = run("auto_scaling_policy", check=True, **options)
+    assert checked["changed"] and protection() == LEFT
+    with recorded() as calls:
+        assert run("auto_scaling_policy", **options)["changed"]
+    assert protection() == LIFTED
+    writes = [c for c in operations(calls) if not c.startswith("Describe")]
+    assert writes == ["SetInstanceProtection", "UpdateAutoScalingGroup"], "the group's setting last, to be seen again"
+    assert not run("auto_scaling_policy", **options)["changed"]
+
+
+def test_scale_in_protection_that_is_not_of_a_provider_stays(aws, provider, protection):
+    run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER)
+    aws("autoscaling").set_instance_protection(
+        AutoScalingGroupName=GROUP,
+        InstanceIds=[aws("autoscaling").describe_auto_scaling_instances()["AutoScalingInstances"][0]["InstanceId"]],
+        ProtectedFromScaleIn=True,
+    )
+    assert not run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER)["changed"], "one, by a person"
+    protection(True)
+    assert not run("auto_scaling_policy", **OPTIONS, capacity_provider="another")["changed"]
+    assert not run("auto_scaling_policy", **OPTIONS)["changed"] and protection() == LEFT
+
+
+def test_protection_is_lifted_when_ecs_is_done(provider, protection, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    states = ["UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"]
+
+    def at_work(real, parameters):
+        answer = real()
+        if "include" not in parameters:
+            answer["capacityProviders"][0]["updateStatus"] = states.pop()
+            assert protection() == LEFT
+        return answer
+
+    with recorded(DescribeCapacityProviders=at_work):
+        run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER)
+    assert not states and protection() == LIFTED
+
+
+def test_protection_stays_where_ecs_could_not_switch_scaling_off(provider, protection):
+    def failed(real, parameters):
+        answer = real()
+        if "include" not in parameters:
+            answer["capacityProviders"][0].update(updateStatus="UPDATE_FAILED", updateStatusReason="no such group")
+        return answer
+
+    with recorded(DescribeCapacityProviders=failed), pytest.raises(Failed, match="'petclinic.*off: no such group"):
+        run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER)
+    assert protection() == LEFT
+
+
+def test_an_instance_that_goes_meanwhile_does_not_keep_the_others_protected(aws, provider, protection, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    refused = [error("ValidationError", "The instance i-1 is not in InService")]
+
+    def refuse_once(real, _parameters):
+        if refused:
+            raise refused.pop()
+        return real()
+
+    with recorded(SetInstanceProtection=refuse_once):
+        assert run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER)["changed"]
+    assert not refused and protection() == LIFTED
 
 
 @pytest.mark.parametrize(

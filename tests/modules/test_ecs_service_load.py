@@ -206,6 +206,27 @@ def test_a_path_that_comes_to_another_service(aws, alb, options, ab):
     assert run("ecs_service_load", **options, path="/other")["load"]["requests"] == 3
 
 
+@pytest.mark.skipif(not shutil.which("ab"), reason="needs ab (apt install apache2-utils)")
+def test_a_rule_that_selects_by_the_hosts_name(aws, account, alb, options, web):  # noqa: F811
+    elbv2 = aws("elbv2")
+    listeners = elbv2.describe_listeners(LoadBalancerArn=alb["LoadBalancerArn"])["Listeners"]
+    listener = next(x["ListenerArn"] for x in listeners if x["Port"] == options["port"])
+    refuse = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+    elbv2.modify_listener(ListenerArn=listener, DefaultActions=[refuse])
+    elbv2.create_rule(
+        ListenerArn=listener,
+        Priority=1,
+        Conditions=[{"Field": "host-header", "Values": ["api.example.org"]}],
+        Actions=[{"Type": "forward", "TargetGroupArn": account}],
+    )
+    for asked, said in (({}, "localhost"), ({"host": "www.example.org"}, "www.example.org")):
+        with pytest.raises(Failed, match=f"asked of {said}, .* give it to no target group.*verify_host to one of"):
+            run("ecs_service_load", **options, **asked)
+    assert not web.asked
+    assert run("ecs_service_load", **options, host="api.example.org")["load"]["statuses"] == {"200": 30}
+    assert set(web.asked) == {("/test/stress", "api.example.org")}
+
+
 def test_records_answer_nothing(options, ab, name):
     name(AWS_NAME)
     refused(options, ab, "runs no containers: nothing answers.*make containers")

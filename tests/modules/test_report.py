@@ -133,6 +133,55 @@ def test_what_is_refused_is_told_and_the_rest_is_there(steady, options, operatio
     assert "not there" not in read(options)
 
 
+def alarm(aws, name, state="OK", **dimensions):
+    cloudwatch = aws("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="Mine", MetricName="Lines", ComparisonOperator="GreaterThanThreshold", Threshold=0, Period=60,
+        EvaluationPeriods=1, Statistic="Sum", Dimensions=[{"Name": n, "Value": v} for n, v in dimensions.items()],
+    )  # fmt: skip
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="because")
+
+
+def test_alarms_are_found_by_what_they_measure_and_by_name(aws, steady, options):
+    service = SERVICE["name"]
+    without = run("report", **options)["month"]
+    alarm(aws, f"{service}/error-lines", "ALARM")
+    alarm(aws, f"{CLUSTER}/queue", QueueName="work")
+    alarm(aws, "somebody's", ClusterName=CLUSTER)
+    for name, dimensions in (("a", {}), (f"{service}-2/error-lines", {}), (f"{service}/other/steps", {"ClusterName": "other"})):
+        alarm(aws, name, "ALARM", **dimensions)
+    seen = run("report", **{k: v for k, v in options.items() if k != "path"})["seen"]
+    mine = {f"{service}/error-lines", f"{CLUSTER}/queue", "somebody's"}
+    assert mine <= {a["name"] for a in seen["alarms"]} and "a" not in [a["name"] for a in seen["alarms"]]
+    assert not [a for a in seen["alarms"] if a["name"].startswith((f"{service}-2/", f"{service}/other/"))]
+    assert round(run("report", **options)["month"] - without, 2) == 0.30
+    assert f"{service}/error-lines" in read(options)
+
+
+def test_the_targets_of_all_policies(aws, steady, options):
+    scaling = aws("application-autoscaling")
+    key = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": f"service/{CLUSTER}/{SERVICE['name']}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    scaling.register_scalable_target(**key, MinCapacity=2, MaxCapacity=8)
+    run("report", **options)
+    assert "2 to 8<" in read(options), "without a policy"
+    for name, metric, value in (("m", "Memory", 70), ("c", "CPU", 55)):
+        scaling.put_scaling_policy(
+            **key,
+            PolicyName=name,
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration={
+                "TargetValue": value,
+                "PredefinedMetricSpecification": {"PredefinedMetricType": f"ECSServiceAverage{metric}Utilization"},
+            },
+        )
+    run("report", **options)
+    assert "2 to 8, target 55 % CPU, target 70 % memory" in read(options)
+
+
 def test_more_alarms_than_are_looked_through_are_told(steady, options, monkeypatch):
     monkeypatch.setattr("ansible_collections.handson.ecs.plugins.modules.report.ALARM_PAGES", 0.02)
     alarms = [{"AlarmName": f"a{n}", "Dimensions": []} for n in range(3)]

@@ -163,6 +163,18 @@ def test_a_minimum_that_the_clock_has_set_is_kept(aws, service, read):
     assert run("scalable_target", **{**OPTIONS, "max": 9})["changed"] and read()["MinCapacity"] == 2
 
 
+def test_a_count_outside_of_what_the_clock_has_set_is_told(aws, service):
+    options = {**OPTIONS, "scheduled_actions": [{**NIGHT, "min": 2}, {**NIGHT, "name": "day", "min": 4}]}
+    run("scalable_target", **options)
+    aws("application-autoscaling").register_scalable_target(**KEY, MinCapacity=4)
+    service(3)
+    checked = run("scalable_target", check=True, **{**options, "max": 9})
+    assert "outside of min 4 to max 9" in checked["warnings"][0] and "would move it to 4" in checked["warnings"][0]
+    result = run("scalable_target", **{**options, "max": 9})
+    assert "moves it to 4" in result["warnings"][0] and service() == 4
+    assert (result["scalable_target"]["min"], result["scalable_target"]["max"]) == (4, 9)
+
+
 def test_a_renamed_policy_takes_the_place_of_the_old_one(service, read):
     run("scalable_target", **OPTIONS)
     run("scalable_target", **{**OPTIONS, "policies": [{**CPU, "name": "other"}]})
@@ -212,6 +224,35 @@ def test_an_alarm_that_somebody_broke_is_mended(aws, service, read, how):
     assert run("scalable_target", **options)["changed"]
     assert not run("scalable_target", **options)["changed"]
     assert read()["alarms"][name]["Threshold"] == 50 and read()["alarms"][name]["ActionsEnabled"]
+
+
+@pytest.mark.parametrize("sides", [["High"], ["High", "Low"]])
+def test_alarms_that_tracking_lost_are_made_again(aws, service, read, sides):
+    run("scalable_target", **OPTIONS)
+    before = set(read()["alarms"])
+    gone = sorted(name for name in before if any(f"-Alarm{side}-" in name for side in sides))
+    aws("cloudwatch").delete_alarms(AlarmNames=gone)
+    with recorded() as calls:
+        checked = run("scalable_target", check=True, **OPTIONS)
+    assert checked["changed"] and sorted(operations(calls)) == sorted(READS)
+    before_after = [checked["diff"][when]["policies"][0]["own_alarms"] for when in ("before", "after")]
+    assert before_after == [f"deleted: {', '.join(gone)}", "there"]
+    with recorded() as calls:
+        assert run("scalable_target", **OPTIONS)["changed"]
+    assert [c for c in operations(calls) if not c.startswith(("Describe", "List"))] == ["PutScalingPolicy"]
+    assert not run("scalable_target", **OPTIONS)["changed"]
+    assert sorted(a["Threshold"] for a in read()["alarms"].values()) == [49.5, 55]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_timezone_that_would_change_at_each_run_is_refused(service, read, check):
+    action = {"name": "hourly", "schedule": "rate(1 hour)", "timezone": "Asia/Seoul", "min": 2}
+    with pytest.raises(Failed, match="'Asia/Seoul' with rate"):
+        run("scalable_target", check=check, **{**OPTIONS, "scheduled_actions": [action]})
+    assert read() is None
+    options = {**OPTIONS, "scheduled_actions": [{**action, "timezone": "UTC"}]}
+    run("scalable_target", **options)
+    assert not run("scalable_target", **options)["changed"]
 
 
 def test_requests_for_each_target_are_labelled_by_names(aws, service, read, alb):

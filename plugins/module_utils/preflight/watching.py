@@ -9,6 +9,7 @@ The rules of policies and alarms are those of the modules `scalable_target`, `au
 from __future__ import annotations
 
 import copy
+import math
 import re
 from typing import Any, Iterator, Mapping
 
@@ -106,7 +107,7 @@ def check_monitoring(host: Host) -> Iterator[Fault]:
         return
     yield from in_range(host, "monitoring_reservation_threshold", 1, 100, "A percentage")
     yield from in_range(host, "monitoring_error_threshold", 1, 100, "A percentage")
-    yield from in_range(host, "monitoring_latency_threshold", 0, None, "A number of seconds")
+    yield from _latency(host)
     yield from in_range(host, "monitoring_least_tasks", 0, None, "A number of tasks")
     if host.kind != "cluster":
         yield from _own_alarms(host)
@@ -128,11 +129,29 @@ def check_monitoring(host: Host) -> Iterator[Fault]:
         )
 
 
+def _latency(host: Host) -> Iterator[Fault]:
+    variable = "monitoring_latency_threshold"
+    if variable in host.broken or variable not in host.values:
+        return
+    if _amount(host.values[variable]) is None:
+        remedy = "Choose one such as 0.5, or 0 for no alarm."
+        yield host.fault(variable, "The latency is a number of seconds, 0 or more.", remedy)
+
+
+def _amount(value: Any) -> float | None:
+    """Return a number of 0 or more, whole or not, None where it is none."""
+    try:
+        found = None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found is not None and 0 <= found < math.inf else None
+
+
 def _own_alarms(host: Host) -> Iterator[Fault]:
     alarms, faults = _held(host, "monitoring_alarms", metric_alarms.OPTIONS, "metric_alarms")
     yield from faults
     taken = set(_ROLES_ALARMS)
-    taken |= {"latency"} if host.number("monitoring_latency_threshold") else set()
+    taken |= {"latency"} if _amount(host.values.get("monitoring_latency_threshold")) else set()
     taken |= {"error-lines"} if host.text("monitoring_error_pattern") else set()
     for alarm in alarms:
         for problem in metric_alarms.faults(alarm):

@@ -13,7 +13,7 @@ from typing import Sequence
 from ansible_collections.handson.ecs.plugins.module_utils import capacity
 from ansible_collections.handson.ecs.plugins.module_utils.rehearsal import queueing
 from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.cluster import Cluster, Instance
-from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.model import Event, Load, Setup
+from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.model import Event, Load, Mistake, Setup
 from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.tracking import Tracker
 
 #: Seconds of one step; metrics are of whole minutes.
@@ -91,6 +91,26 @@ class Rehearsal:
         self._group = Tracker(setup.group_policy) if setup.group_policy else None
         self._provider = Tracker(setup.provider_policy) if setup.provider_policy else None
         self._deploying = False
+        if self._service:
+            self._check_bounds(self._service.policy.minimum, self._service.policy.maximum)
+
+    def _check_bounds(self, minimum: int, maximum: int) -> None:
+        """Raise Mistake for an event after which no number of tasks would be right: AWS refuses such bounds."""
+        for event in self._events:
+            before = minimum, maximum
+            minimum = minimum if event.min_tasks is None else event.min_tasks
+            maximum = maximum if event.max_tasks is None else event.max_tasks
+            if minimum > maximum:
+                given = [
+                    f"{name} to {value}"
+                    for name, value in (("min_tasks", event.min_tasks), ("max_tasks", event.max_tasks))
+                    if value is not None
+                ]
+                raise Mistake(
+                    f"The event at minute {event.minute:g} sets {' and '.join(given)}, where the service has "
+                    f"{before[0]} to {before[1]} tasks: the fewest would be {minimum} and the most {maximum}. Give it both, "
+                    "with min_tasks no more than max_tasks."
+                )
 
     def run(self, minutes: int) -> Timeline:
         """Go through so many minutes."""

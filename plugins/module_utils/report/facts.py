@@ -259,6 +259,35 @@ def dimensions(raw: Mapping[str, Any]) -> set[tuple[str, str]]:
     return found
 
 
+def belongs(raw: Mapping[str, Any], mine: set[tuple[str, str]], prefixes: tuple[str, ...]) -> bool:
+    """Return whether an alarm is of what is read: by what its metrics measure, else by how its name begins.
+
+    `mine` are the dimensions of what is read, `prefixes` those of the role monitoring's names. An alarm of another
+    cluster's service that is named alike is that service's.
+    """
+    found = dimensions(raw)
+    return bool(found & mine) or (
+        raw["AlarmName"].startswith(prefixes) and not any(name == "ClusterName" for name, _value in found)
+    )
+
+
+#: What a target tracking policy of a service keeps, in the page's words.
+TRACKED = {
+    "ECSServiceAverageCPUUtilization": "cpu",
+    "ECSServiceAverageMemoryUtilization": "memory",
+    "ALBRequestCountPerTarget": "requests",
+}
+
+
+def target(tracking: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metric (cpu, memory, requests, or other: one of somebody's own) and value that a policy keeps.
+
+    `tracking` is its TargetTrackingScalingPolicyConfiguration.
+    """
+    kind = (tracking.get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType")
+    return {"metric": TRACKED.get(kind or "", "other"), "value": tracking["TargetValue"]}
+
+
 def state_of(found: Mapping[str, Any]) -> str:
     """Return how a service does in one word: unknown, gone, bad, moving, idle or good.
 

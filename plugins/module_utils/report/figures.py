@@ -68,8 +68,8 @@ def of_service(service: Mapping[str, Any], say: Texts, period: int) -> list[Figu
         return Line(text, had.get(key) or [], color, style, steps, sums)
 
     scaling = service.get("scaling") or {}
-    target = scaling.get("target")
-    marks = {target: say("line_target", value=number(target))} if target and scaling.get("metric") == "cpu" else {}
+    kept = [t["value"] for t in scaling.get("targets") or [] if t["metric"] == "cpu"]
+    marks = {value: say("line_target", value=number(value)) for value in kept}
     counted = bool(had.get("running"))
     tasks = [line("desired", "line_desired", ORANGE, "--", True), line("running", "line_running", BLUE, steps=True)]
     if not counted:

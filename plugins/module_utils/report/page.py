@@ -206,13 +206,13 @@ class Page:
         return join(told)
 
     def scaling(self, service: Mapping[str, Any]) -> str:
-        """Return between what the number of tasks moves."""
+        """Return between what the number of tasks moves, and which targets move it."""
         scaling = service.get("scaling")
         if not scaling:
             return self.say("fixed")
-        text = self.say("bounds", low=scaling["low"], high=scaling["high"])
-        target = scaling.get("target")
-        return text + (", " + self.say("target", value=figures.number(target)) if target else "")
+        bounds = self.say("bounds", low=scaling["low"], high=scaling["high"])
+        kept = sorted((t["metric"], t["value"]) for t in scaling["targets"])
+        return ", ".join([bounds, *(self.say(f"target_{metric}", value=figures.number(value)) for metric, value in kept)])
 
     def alarms(self) -> Markup | None:
         """Return the alarms that are on."""

@@ -19,7 +19,14 @@ OPTIONS = {
 def test_there_and_back(other):
     options = {**OPTIONS, **other}
     found = policies.policy_from_aws({**policies.policy_to_aws(options), "PolicyARN": "arn"})
-    assert found == {**options, "arn": "arn", "type": "TargetTrackingScaling"}
+    assert found == {**options, "arn": "arn", "type": "TargetTrackingScaling", "own_alarms": "there"}
+
+
+def test_a_disabled_policy_lacks_no_alarm():
+    sent = {**policies.policy_to_aws(OPTIONS), "PolicyARN": "arn"}
+    assert policies.policy_from_aws(sent, "deleted: a")["own_alarms"] == "deleted: a"
+    assert policies.policy_from_aws({**sent, "Enabled": False}, "deleted: a")["own_alarms"] == "there"
+    assert policies.policy_from_aws({**sent, "PolicyType": "StepScaling"}, "deleted: a")["own_alarms"] == "there"
 
 
 def test_a_warm_up_that_is_not_given_is_not_sent():

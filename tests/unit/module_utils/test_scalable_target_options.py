@@ -2,6 +2,7 @@
 import pytest
 from unit.module_utils.scaling_samples import ACTION, CPU, STEP
 
+from ansible_collections.handson.ecs.plugins.module_utils import scalable_target_options
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
 from ansible_collections.handson.ecs.plugins.module_utils.scalable_target_options import action_faults, check, policy_faults
 from ansible_collections.handson.ecs.plugins.module_utils.scalable_targets import REQUESTS
@@ -57,6 +58,10 @@ def steps(*each):
         (1, 2, [], [{**ACTION, "schedule": "cron(0 8 * * 1-5)"}], "day-of-week year"),
         (1, 2, [], [{**ACTION, "schedule": "rate(0 hours)"}], "rate\\(value unit\\)"),
         (1, 2, [], [{**ACTION, "schedule": "at(tomorrow)"}], "at\\(yyyy"),
+        (1, 2, [], [{**ACTION, "schedule": "at(2026-12-24T18:00)"}], "Thh:mm:ss"),
+        (1, 2, [], [{**ACTION, "schedule": "rate(1 hour)", "timezone": "Asia/Seoul"}], "'Asia/Seoul' with rate"),
+        (1, 2, [], [{**ACTION, "timezone": "Asia/Soul"}], "'Asia/Soul', which is none"),
+        (1, 2, [], [{**ACTION, "timezone": ""}], "'', which is none"),
         (1, 2, [], [{**ACTION, "name": "a/b"}], "character in its name that AWS refuses"),
         (1, 2, [], [ACTION, ACTION], "'day' twice"),
     ],
@@ -71,6 +76,7 @@ def test_what_aws_refuses_is_refused(minimum, maximum, policies, actions, said):
     [
         ([], []),
         ([CPU, STEP], [ACTION, {**ACTION, "name": "soon", "schedule": "at(2026-12-24T18:00:00)"}]),
+        ([CPU], [{**ACTION, "timezone": "Asia/Seoul"}, {**ACTION, "name": "gmt", "timezone": "Etc/GMT+9"}]),
         ([{**CPU, "target": 120}], [{**ACTION, "schedule": "rate(1 hour)", "min": None, "max": 0}]),
         ([steps((None, -10), (-10, 0))], []),
         ([steps((10, None), (0, 10))], []),
@@ -80,6 +86,22 @@ def test_what_aws_refuses_is_refused(minimum, maximum, policies, actions, said):
 )
 def test_what_aws_takes_is_taken(policies, actions):
     check(0, 16, policies, actions)
+
+
+@pytest.fixture(autouse=True)
+def zones(monkeypatch):
+    """Whatever this machine has: all time zones."""
+    some = {f"Area/Place{n}" for n in range(scalable_target_options._ZONES)}
+    monkeypatch.setattr(scalable_target_options.zoneinfo, "available_timezones", lambda: {"Asia/Seoul", "Etc/GMT+9", *some})
+    scalable_target_options._zones.cache_clear()
+    yield
+    scalable_target_options._zones.cache_clear()
+
+
+@pytest.mark.parametrize("known", [set(), {"UTC", "Europe/Berlin"}])
+def test_without_a_whole_database_time_zones_are_not_checked(monkeypatch, known):
+    monkeypatch.setattr(scalable_target_options.zoneinfo, "available_timezones", lambda: known)
+    check(0, 16, [], [{**ACTION, "timezone": "Asia/Soul"}])
 
 
 def test_all_that_is_wrong_is_told_at_once():

@@ -35,6 +35,22 @@ def test_a_broken_alarm_is_a_difference(broken):
     assert targets.policy_from_aws(sent, None) != wanted
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [(["high", "low", "other"], "there"), (["low"], "deleted: high"), ([], "deleted: high, low")],
+)
+def test_an_alarm_that_tracking_lost_is_a_difference(found, said):
+    wanted = targets.wanted_policy(CPU)
+    sent = {**targets.policy_to_aws(wanted), "Alarms": [{"AlarmName": "low"}, {"AlarmName": "high"}]}
+    own = targets.own_alarms(sent, found)
+    assert own == said
+    assert (targets.policy_from_aws(sent, None, own) == wanted) == (said == "there")
+
+
+def test_a_policy_that_names_no_alarm_lacks_none():
+    assert targets.own_alarms({}, []) == targets.own_alarms({"Alarms": None}, ["x"]) == "there"
+
+
 def test_what_aws_leaves_out_is_its_default():
     said = {
         "PolicyName": "cpu",

@@ -141,11 +141,20 @@ WATCHED = {
         ({"monitoring_reservation_threshold": 101}, "monitoring_reservation_threshold", "1 to 100"),
         ({"monitoring_load_balancer_errors": -1}, "monitoring_load_balancer_errors", "0 or more"),
         ({"monitoring_latency_threshold": -1}, "monitoring_latency_threshold", "0 or more"),
+        ({"monitoring_latency_threshold": "fast"}, "monitoring_latency_threshold", "number of seconds"),
+        ({"monitoring_latency_threshold": True}, "monitoring_latency_threshold", "number of seconds"),
+        ({"monitoring_latency_threshold": "nan"}, "monitoring_latency_threshold", "number of seconds"),
     ],
 )
 def test_monitoring(changes, variable, says):
     assert list(watching.check_monitoring(cluster(**WATCHED))) == list(watching.check_monitoring(service(**WATCHED))) == []
     one(watching.check_monitoring, cluster(**{**WATCHED, **changes}), variable, says)
+
+
+@pytest.mark.parametrize("seconds", [0, 2, 0.5, "0.5"])
+def test_a_latency_may_be_a_part_of_a_second(seconds):
+    host = service(**{**WATCHED, "monitoring_latency_threshold": seconds})
+    assert list(watching.check_monitoring(host)) == []
 
 
 QUEUE = {"name": "queue", "namespace": "mine", "metric": "Length", "comparison": ">", "threshold": "10"}
@@ -160,7 +169,7 @@ WIDGET = {"type": "text", "x": 0, "y": 12, "width": 24, "height": 2, "properties
         ({"monitoring_alarms": [{**QUEUE, "treshold": 1}]}, "monitoring_alarms", "no option treshold"),
         ({"monitoring_alarms": [{**QUEUE, "name": "errors"}]}, "monitoring_alarms", "another alarm named 'errors'"),
         (
-            {"monitoring_alarms": [{**QUEUE, "name": "latency"}], "monitoring_latency_threshold": 2},
+            {"monitoring_alarms": [{**QUEUE, "name": "latency"}], "monitoring_latency_threshold": 0.5},
             "monitoring_alarms",
             "another alarm named 'latency'",
         ),

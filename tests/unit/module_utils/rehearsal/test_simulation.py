@@ -10,7 +10,7 @@ from unit.module_utils.rehearsal.courses import MEDIUM, TASK, section_7_1, secti
 from ansible_collections.handson.ecs.plugins.module_utils import capacity
 from ansible_collections.handson.ecs.plugins.module_utils.capacity import Task
 from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.findings import findings
-from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.model import Event, Load, Setup, Workload
+from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.model import Event, Load, Mistake, Setup, Workload
 from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.simulation import Note, rehearse
 from ansible_collections.handson.ecs.plugins.module_utils.rehearsal.tracking import (
     of_capacity_provider,
@@ -23,6 +23,23 @@ SEEDS = range(1, 9)
 
 def load_end(timeline):
     return next(n.minute for n in timeline.notes if n.text.startswith("load ends"))
+
+
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        ([Event(9, max_tasks=1)], "minute 9 sets max_tasks to 1, where the service has 2 to 8 tasks"),
+        ([Event(9, min_tasks=9)], "sets min_tasks to 9.*fewest would be 9 and the most 8"),
+        ([Event(9, min_tasks=5, max_tasks=4)], "sets min_tasks to 5 and max_tasks to 4"),
+        ([Event(9, min_tasks=4), Event(90, max_tasks=3)], "minute 90 .*has 4 to 8 tasks"),
+    ],
+)
+def test_bounds_that_aws_refuses(events, says):
+    setup = Setup(TASK, MEDIUM, service_policy=of_service(55, 2, 8, 150, 150))
+    with pytest.raises(Mistake, match=says):
+        rehearse(setup, [], events, 10)
+    rehearse(setup, [], [Event(1, min_tasks=1, max_tasks=1), Event(2, max_tasks=1)], 5)
+    rehearse(replace(setup, service_policy=None), [], events, 10)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

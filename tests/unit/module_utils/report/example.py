@@ -39,7 +39,7 @@ def service(**changes):
         "target_groups": [{"arn": GROUP, "name": "petclinic-rest-target", "balancers": [BALANCER], "path": "/actuator/health",
                            "states": {"healthy": 2}, "reasons": [], "metric": "targetgroup/petclinic-rest-target/1",
                            "balancer_metric": "app/petclinic-rest-alb/1"}],
-        "scaling": {"low": 2, "high": 16, "target": 55.0, "metric": "cpu"}, "url": "http://$host/actuator/health",
+        "scaling": {"low": 2, "high": 16, "targets": [{"metric": "cpu", "value": 55.0}]}, "url": "http://$host/actuator/health",
         "series": {"cpu": flat(3.5), "memory": flat(60.2), "healthy": flat(2.0), "requests": [[NOW - 600, 5.0]]},
     }  # fmt: skip
     return {**found, **copy.deepcopy(changes)}

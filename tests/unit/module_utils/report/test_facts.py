@@ -22,6 +22,38 @@ def test_what_a_task_reserves(definition, size):
     assert (told["cpu"], told["memory"]) == size
 
 
+@pytest.mark.parametrize(
+    ("name", "dimensions", "belongs"),
+    [
+        ("any", {"ClusterName": "c"}, True),
+        ("any", {"ClusterName": "d"}, False),
+        ("any", {}, False),
+        ("web/error-lines", {}, True),
+        ("c/queue", {"QueueName": "q"}, True),
+        ("web-2/error-lines", {}, False),
+        ("web/d/steps", {"ClusterName": "d"}, False),
+        ("web/c/steps", {"ClusterName": "c"}, True),
+    ],
+)
+def test_whose_an_alarm_is(name, dimensions, belongs):
+    alarm = {"AlarmName": name, "Dimensions": [{"Name": n, "Value": v} for n, v in dimensions.items()]}
+    assert facts.belongs(alarm, {("ClusterName", "c")}, ("c/", "web/")) is belongs
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [
+        ("ECSServiceAverageCPUUtilization", "cpu"),
+        ("ECSServiceAverageMemoryUtilization", "memory"),
+        ("ALBRequestCountPerTarget", "requests"),
+        (None, "other"),
+    ],
+)
+def test_what_a_policy_keeps(kind, metric):
+    tracking = {"TargetValue": 55.0, **({"PredefinedMetricSpecification": {"PredefinedMetricType": kind}} if kind else {})}
+    assert facts.target(tracking) == {"metric": metric, "value": 55.0}
+
+
 def test_no_environment_is_taken_over():
     container = {"name": "app", "image": "app:1", "environment": [{"name": "PASSWORD", "value": "hunter2"}],
                  "secrets": [{"name": "KEY", "valueFrom": "arn:secret"}], "command": ["--token=hunter2"]}  # fmt: skip

@@ -63,7 +63,7 @@ def test_the_page_is_whole_and_needs_nothing_else(language):
 def test_what_it_tells():
     told = words(page())
     for text in (
-        "petclinic-rest-service", "2 of 2 running", "2 of 2 healthy", "2 to 16, target 55 %", "petclinic-rest-task:1",
+        "petclinic-rest-service", "2 of 2 running", "2 of 2 healthy", "2 to 16, target 55 % CPU", "petclinic-rest-task:1",
         "25.0 %", "2 × 512 ÷ 4096 CPU units", "50.0 %", "25.9 %", "51.8 %", "newest 25.9 %", "exit code 137", "by itself",
         "has reached a steady state", "SUCCESSFUL", "$ 85.26", "known of 2025-03", "KST", "Threshold Crossed",
     ):  # fmt: skip

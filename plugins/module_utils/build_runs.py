@@ -14,6 +14,7 @@ try:
 except ImportError:  # AnsibleAWSModule reports the missing library in its own words
     ClientError = ConnectionError = HTTPClientError = Exception
 
+from ansible_collections.handson.ecs.plugins.module_utils.build_remedies import remedy
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ResourceError
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import (
@@ -40,66 +41,8 @@ LONGEST_LINE = 500
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f]")
 _DRILL = re.compile(r"# A drill \((playbooks/\w+\.yml)\)")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _ASSIGNED = re.compile(r"(?<![\w$])([A-Za-z_]\w*)=(\S+)")
-
-#: (phase, text, remedy), both as patterns. The first match counts.
-REMEDIES = (
-    (
-        r"",
-        r"Cannot connect to the Docker daemon",
-        "Docker runs only in a privileged build: set build_project_privileged to true and run playbooks/build.yml.",
-    ),
-    (
-        r"",
-        r"toomanyrequests|pull rate limit",
-        "The registry of the base image limits anonymous pulls. Wait, or take the base image from "
-        "public.ecr.aws/docker/library in the Dockerfile.",
-    ),
-    (
-        r"",
-        r"AccessDenied|ACCESS_DENIED|not authorized to perform|no basic auth credentials",
-        "The project's role may not do that. playbooks/build.yml puts its policies right; a permissions boundary or an "
-        "organization's policy may forbid it, too.",
-    ),
-    (
-        r"",
-        r"YAML_FILE_ERROR|BUILDSPEC",
-        "The buildspec cannot be read. Is it there on this branch, and is it valid YAML with version 0.2?",
-    ),
-    (
-        r"DOWNLOAD_SOURCE",
-        r"",
-        "The source cannot be fetched. Check build_project_source_url and build_project_branch. A private repository takes a "
-        "connection that may read it: make one in the console (Developer Tools, Settings, Connections), or by "
-        "`ansible-playbook playbooks/build.yml playbooks/pipeline.yml`; approve it there; set build_project_source_auth_type to "
-        "CODECONNECTIONS and build_project_source_auth_arn to its ARN, and run again.",
-    ),
-    (
-        r"SUBMITTED|QUEUED|PROVISIONING",
-        r"",
-        "The build got no machine. Check build_project_image and build_project_compute_type, and the account's quota of "
-        "concurrent builds (Service Quotas, CodeBuild).",
-    ),
-    (r"INSTALL", r"", "A tool cannot be installed. Does the image have the runtime version that the buildspec names?"),
-    (r"PRE_BUILD", r"", "Before the build something failed, mostly the login to the registry. Read the last lines."),
-    (
-        r"POST_BUILD",
-        r"",
-        "The image was built and could not be pushed or described. Is the registry there (playbooks/image.yml)?",
-    ),
-    (
-        r"UPLOAD_ARTIFACTS",
-        r"",
-        "The artifact is not there, or its bucket cannot be written. The buildspec must leave imagedefinitions.json in "
-        "the source's directory.",
-    ),
-    (
-        r"BUILD",
-        r"",
-        "A command of the build failed: mostly a test or the compiler. Read the last lines, mend the source, push, and "
-        "run again.",
-    ),
-)
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -247,16 +190,51 @@ def of_a_pipeline(build: Mapping[str, Any]) -> bool:
     return (build.get("initiator") or "").startswith("codepipeline/")
 
 
-def to_follow(builds: Iterable[Mapping[str, Any]], source_version: str | None) -> Mapping[str, Any] | None:
+def to_follow(
+    builds: Iterable[Mapping[str, Any]], source_version: str | None, project: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """Return the newest running build that does what a new one would, or None.
 
-    That is one that no pipeline started, of the same source version where one is asked for.
+    That is one that no pipeline started, of the same source version; without one, of the version that `project` (as
+    BatchGetProjects gives it) names. A build of a pull request or of another branch makes another image.
     """
+    own = _branch(project.get("sourceVersion"))
+    wanted = _branch(source_version) or own
+    pushed = wanted == own and _builds_pushes_to(own, project.get("webhook") or {})
+
+    def same(build: Mapping[str, Any]) -> bool:
+        version = build.get("sourceVersion")
+        if (_branch(version) or own) == wanted or (wanted and wanted == build.get("resolvedSourceVersion")):
+            return True
+        # A push is built by its commit, and of which branch that is, only the webhook's filters say:
+        # https://github.com/jlhood/github-codebuild-logs/issues/33, https://github.com/GitTools/GitVersion/pull/1841
+        hooked = (build.get("initiator") or "").startswith("GitHub-Hookshot")
+        return pushed and hooked and bool(_COMMIT.fullmatch(version or ""))
+
     running = [b for b in builds if not is_over(b) and not of_a_pipeline(b)]
-    wanted = [
-        b for b in running if not source_version or source_version in (b.get("sourceVersion"), b.get("resolvedSourceVersion"))
-    ]
-    return max(wanted, key=lambda b: b.get("buildNumber") or 0, default=None)
+    return max(filter(same, running), key=lambda b: b.get("buildNumber") or 0, default=None)
+
+
+def _branch(version: str | None) -> str:
+    """Return a source version as it is compared: `master` and `refs/heads/master` are the same, None is empty."""
+    return (version or "").removeprefix("refs/heads/")
+
+
+def _builds_pushes_to(branch: str, webhook: Mapping[str, Any]) -> bool:
+    """Return whether a webhook starts builds of pushes to this branch and of nothing else."""
+    groups = webhook.get("filterGroups") or []
+    return bool(branch and groups) and all(_is_push_to(branch, group) for group in groups)
+
+
+def _is_push_to(branch: str, group: Iterable[Mapping[str, Any]]) -> bool:
+    events, heads = set(), set()
+    for part in group:
+        if part["type"] == "EVENT":
+            events |= {e.strip() for e in part["pattern"].split(",")}
+        elif part["type"] == "HEAD_REF" and not part.get("excludeMatchedPattern"):
+            # A name with its special characters escaped, as the role build_project writes it.
+            heads.add(re.sub(r"\\(.)", r"\1", part["pattern"]))
+    return events == {"PUSH"} and f"^refs/heads/{branch}$" in heads
 
 
 def exported(build: Mapping[str, Any], mask: Callable[[str], str] = str) -> dict[str, str]:
@@ -285,20 +263,6 @@ def describe(build: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def remedy(phase: str, status: str, text: str) -> str:
-    """Return what to do about a build that ended in `phase` with `status`, and whose words are `text`."""
-    if status == "STOPPED":
-        return "Somebody stopped it. Run again to start another one."
-    if status == "TIMED_OUT":
-        return "Raise build_project_timeout and run playbooks/build.yml, or find out in the log what hangs."
-    for of_phase, pattern, what in REMEDIES:
-        if re.search(of_phase, phase) and re.search(pattern, text, re.IGNORECASE):
-            return what
-    if status == "FAULT":
-        return "That is a fault of CodeBuild. Run again."
-    return "Read the log."
-
-
 def drill(build: Mapping[str, Any]) -> str | None:
     """Return what to do about a build whose buildspec has a drill in it, as the role build_project writes it, or None."""
     found = _DRILL.search((build.get("source") or {}).get("buildspec") or "")
@@ -321,7 +285,7 @@ def failure(build: Mapping[str, Any], last: list[str]) -> str:
     if last:
         text += "\nIts last lines:\n" + "\n".join(f"  {line}" for line in last)
     way_out = drill(build) if name == "BUILD" else None
-    text += f"\n-> {way_out or remedy(name, status, ' '.join([said, *last]))}"
+    text += f"\n-> {way_out or remedy(name, status, said, last)}"
     logs = build.get("logs") or {}
     if logs.get("groupName") and logs.get("streamName"):
         text += f"\nThe whole log: aws logs tail {logs['groupName']} --log-stream-names {logs['streamName']} --since 8h"

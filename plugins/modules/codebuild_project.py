@@ -191,8 +191,6 @@ project:
 
 import time
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils.build_projects import (
     CACHE_MODES,
@@ -220,6 +218,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     argument_spec,
     ignore_missing,
 )
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
 
 #: Said where the role may not use the connection of `source_auth`. CodeBuild looks already when the project is made:
 #: https://github.com/aws/aws-cdk/issues/38504, and of webhooks https://github.com/aws/aws-cdk/issues/31726
@@ -459,7 +458,7 @@ def main():
         webhook={"type": "list", "elements": "list"},
         progress_file={"type": "path"},
     )
-    module = AnsibleAWSModule(
+    module = unlogged_module(
         argument_spec=spec,
         supports_check_mode=True,
         required_if=[("state", "present", ["source_url", "service_role"])],

@@ -54,6 +54,8 @@ options:
   when_running:
     description:
       - What to do where a build of the project runs already that does the same. A pipeline's own builds do not count.
+      - It does the same where it is one of O(source_version); without that, of the version that the project names, or of a
+        push to that branch which the webhook built.
       - V(follow) follows it, V(start) starts another one beside it, V(fail) says so and fails.
     type: str
     choices: [follow, start, fail]
@@ -207,7 +209,7 @@ class BuildRun(Resource):
             return None
         ids = codebuild.list_builds_for_project(projectName=self.name, sortOrder="DESCENDING").get("ids") or []
         builds = codebuild.batch_get_builds(ids=ids[:NEWEST])["builds"] if ids else []
-        return build_runs.to_follow(builds, p["source_version"])
+        return build_runs.to_follow(builds, p["source_version"], projects[0])
 
     def _image_is_there(self):
         image = self.params["unless_image"]

@@ -67,8 +67,6 @@ available:
   type: bool
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, foreign_because, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.connections import (
     connection_from_aws,
@@ -85,6 +83,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     ignore_missing,
 )
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import TOKENS
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
 
 GONE = "ResourceNotFoundException"
 
@@ -184,7 +183,7 @@ def main():
         provider={"type": "str", "choices": ["GitHub", "Bitbucket", "GitLab"], "default": "GitHub"},
     )
     CodeConnection(
-        AnsibleAWSModule(argument_spec=spec, supports_check_mode=True, required_one_of=[("name", "arn")])
+        unlogged_module(argument_spec=spec, supports_check_mode=True, required_one_of=[("name", "arn")])
     ).run()
 
 

@@ -129,8 +129,6 @@ try:
 except ImportError:  # AnsibleAWSModule reports the missing library in its own words
     ClientError = Exception
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
 from ansible_collections.handson.ecs.plugins.module_utils.connections import (
@@ -160,6 +158,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     ignore_missing,
 )
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import TOKENS
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
 
 GONE = "PipelineNotFoundException"
 #: Of the option, the variable that the inventory has for it, where it isn't the pipeline's own
@@ -332,7 +331,7 @@ def main():
     )
     needed = ["role", "artifact_bucket", "connection", "repository", "build_project", "cluster", "service"]
     CodePipeline(
-        AnsibleAWSModule(argument_spec=spec, supports_check_mode=True, required_if=[("state", "present", needed)])
+        unlogged_module(argument_spec=spec, supports_check_mode=True, required_if=[("state", "present", needed)])
     ).run()
 
 

@@ -93,7 +93,6 @@ except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import execute_command as shell
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks, foreign_because, tags_to_dict
@@ -101,6 +100,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.ecs_clusters import li
 from ansible_collections.handson.ecs.plugins.module_utils.endpoints import is_aws
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
 
 #: How an endpoint that is not AWS's says that it has no such operation.
 UNSUPPORTED = (
@@ -244,7 +244,7 @@ def enter(module):
 
 
 def main():
-    module = AnsibleAWSModule(
+    module = unlogged_module(
         argument_spec={
             "service": {"type": "str", "required": True},
             "cluster": {"type": "str", "required": True},

@@ -158,7 +158,6 @@ except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import diagnosis, names
 from ansible_collections.handson.ecs.plugins.module_utils.compare import (
@@ -173,6 +172,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.progress import Progre
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, ignore_missing
 from ansible_collections.handson.ecs.plugins.module_utils.services import network_to_aws
 from ansible_collections.handson.ecs.plugins.module_utils.task_logs import TaskLog, streams
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
 
 #: Lines of the log that a failure tells.
 LAST_LINES = 10
@@ -356,7 +356,7 @@ def describe(task):
 
 
 def main():
-    module = AnsibleAWSModule(
+    module = unlogged_module(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "cluster": {"type": "str", "required": True},

@@ -139,7 +139,6 @@ runs_already:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils import task_definitions as convert
@@ -150,6 +149,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.compare import (
     tags_to_dict,
 )
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, ResourceError, argument_spec
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
 
 #: What ECS says while a new role has not yet reached it (aws-facts: IAM propagates).
 ROLE_NOT_YET = ("Role is not valid", "is not authorized to perform: sts:AssumeRole", "unable to assume the role")
@@ -402,7 +402,7 @@ def main():
         },
     )
     TaskDefinition(
-        AnsibleAWSModule(
+        unlogged_module(
             argument_spec=spec, supports_check_mode=True, required_if=[("state", "present", ["containers"])]
         )
     ).run()

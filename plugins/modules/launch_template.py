@@ -167,7 +167,6 @@ launch_template:
 import uuid
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import launch_templates, names
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
@@ -177,6 +176,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     argument_spec,
     ignore_missing,
 )
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
 
 
 class LaunchTemplate(Resource):
@@ -346,7 +346,7 @@ def main():
         instance_name={"type": "str"},
     )
     LaunchTemplate(
-        AnsibleAWSModule(
+        unlogged_module(
             argument_spec=spec, supports_check_mode=True, required_if=[("state", "present", ["instance_type"])]
         )
     ).run()

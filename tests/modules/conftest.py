@@ -14,6 +14,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINT = ROOT / "roles/local_endpoint/files/embedded_endpoint"
@@ -60,6 +61,14 @@ def aws(endpoint):
         return clients[service]
 
     return client
+
+
+@pytest.fixture
+def system_log(monkeypatch):
+    """What modules tell syslog or the journal: a list that fills."""
+    told = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda self, msg, log_args=None: told.append(f"{msg} {log_args}"))
+    return told
 
 
 @pytest.fixture

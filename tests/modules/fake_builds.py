@@ -132,6 +132,7 @@ class FakeCodeBuild(Fake):
         self.project, self.tags, self.environment = project, tags or {}, list(environment)
         self.steps = GOOD
         self.buildspec = "version: 0.2\n"
+        self.webhook: dict[str, Any] = {}
         self.exported = {"IMAGE_URI": "petclinic-rest:5f3c", "IMAGE_DIGEST": "sha256:abc"}
         self.builds: dict[str, dict[str, Any]] = {}
         self.logs: dict[str, list[str]] = {}
@@ -188,7 +189,7 @@ class FakeCodeBuild(Fake):
         if names != [self.project]:
             return {"projects": [], "projectsNotFound": names}
         tags = [{"key": k, "value": v} for k, v in self.tags.items()]
-        return {"projects": [{"name": self.project, "tags": tags}]}
+        return {"projects": [{"name": self.project, "tags": tags, "sourceVersion": "master", "webhook": self.webhook}]}
 
     def ListBuildsForProject(self, projectName, sortOrder):
         assert projectName == self.project and sortOrder == "DESCENDING"

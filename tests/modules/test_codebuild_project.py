@@ -334,11 +334,11 @@ TOKEN = "ghp_" + "canary" * 6
         ({"source_url": f"https://alice:{TOKEN}@github.com/alice/petclinic-rest"}, "credentials in it"),
     ],
 )
-def test_a_token_in_the_wrong_option_is_refused_and_not_shown(aws, options, said):
+def test_a_token_in_the_wrong_option_is_refused_and_not_shown(aws, system_log, options, said):
     with recorded() as calls, pytest.raises(Failed, match=said) as failed:
         run("codebuild_project", **{**OPTIONS, **options})
     assert calls == [] and "invocation" in failed.value.result
-    assert "canary" not in json.dumps(failed.value.result)
+    assert "canary" not in json.dumps(failed.value.result) + "".join(system_log)
 
 
 def test_secrets_that_somebody_put_into_the_project_are_compared_and_not_shown(aws, read):

@@ -100,6 +100,7 @@ def test_a_failing_test(fake, told):
         ("PRE_BUILD", "FAILED", "COMMAND_EXECUTION_ERROR", "AccessDeniedException", "playbooks/build.yml"),
         ("UPLOAD_ARTIFACTS", "FAILED", "CLIENT_ERROR", "no matching artifact paths found", "imagedefinitions.json"),
         ("PROVISIONING", "FAULT", "INTERNAL", "no capacity", "build_project_compute_type"),
+        ("DOWNLOAD_SOURCE", "FAILED", "YAML_FILE_ERROR", "Unknown runtime version named '10' of nodejs.", "build_project_runtimes"),
         ("BUILD", "TIMED_OUT", "BUILD_TIMED_OUT", "Build has timed out.", "build_project_timeout"),
         ("BUILD", "STOPPED", "", "", "Somebody stopped it"),
     ],
@@ -163,9 +164,17 @@ def test_which_build_is_followed(fake):
     fake.put(GOOD, initiator="codepipeline/petclinic-rest-codepipeline")
     with fake.answering():
         assert not run("codebuild_run", check=True, **OPTIONS)["followed"], "that one is the pipeline's"
-        mine = fake.put(GOOD * 3, version="pr/25")
+        request = fake.put(GOOD * 3, version="pr/25")
         assert not run("codebuild_run", check=True, **OPTIONS, source_version="pr/26")["followed"]
-        assert run("codebuild_run", check=True, **OPTIONS, source_version="pr/25")["build"]["id"] == mine
+        assert run("codebuild_run", check=True, **OPTIONS, source_version="pr/25")["build"]["id"] == request
+        assert not run("codebuild_run", check=True, **OPTIONS)["followed"], "that one is not the branch's"
+        push = fake.put(GOOD * 3, initiator="GitHub-Hookshot/951dca1", version="6" * 40)
+        assert not run("codebuild_run", check=True, **OPTIONS)["followed"], "a push to whatever branch"
+        filters = [{"type": "EVENT", "pattern": "PUSH"}, {"type": "HEAD_REF", "pattern": "^refs/heads/master$"}]
+        fake.webhook = {"filterGroups": [filters]}
+        assert run("codebuild_run", check=True, **OPTIONS)["build"]["id"] == push
+        mine = fake.put(GOOD * 3)
+        assert run("codebuild_run", check=True, **OPTIONS)["build"]["id"] == mine
         with pytest.raises(Failed, match=f"{mine} of '{PROJECT}' runs already"):
             run("codebuild_run", **OPTIONS, when_running="fail")
         assert not run("codebuild_run", **OPTIONS, when_running="start")["followed"]

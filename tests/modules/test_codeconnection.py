@@ -133,9 +133,9 @@ def test_of_two_by_a_lost_answer_the_usable_one_is_taken_and_both_are_deleted(aw
     assert aws("codeconnections").list_connections()["Connections"] == []
 
 
-def test_a_token_in_the_arns_place_is_not_shown(aws):
+def test_a_token_in_the_arns_place_is_not_shown(aws, system_log):
     for arn in ("ghp_" + "canary" * 6, "canary", f"{ABSENT_ARN}:ghp_{'canary' * 6}"):
         with recorded() as calls, pytest.raises(Failed, match="pipeline_connection_arn") as failed:
             run("codeconnection", arn=arn)
         assert calls == [] and "invocation" in failed.value.result
-        assert "canary" not in json.dumps(failed.value.result)
+        assert "canary" not in json.dumps(failed.value.result) + "".join(system_log)

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from typing import Iterator
 
 from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of
+
+#: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageTagMutability.html
+MOST_EXCLUSIONS = 5
 
 _PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _REGISTRY = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d+)?/)?"
@@ -27,6 +31,7 @@ def check_registry(host: Host) -> Iterator[Fault]:
     mutability = ("MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION")
     yield from one_of(host, "registry_tag_mutability", mutability, "The mutability of tags")
     yield from one_of(host, "registry_encryption", ("AES256", "KMS", "KMS_DSSE"), "The encryption")
+    yield from _exclusions(host)
     if host.text("registry_kms_key") and host.text("registry_encryption") == "AES256":
         yield host.fault(
             "registry_kms_key",
@@ -59,17 +64,62 @@ def check_image(host: Host) -> Iterator[Fault]:
     for extra in host.listed("task_definition_extra_containers"):
         if isinstance(extra, dict):
             yield from _repository(host, "task_definition_extra_containers", str(extra.get("image") or ""))
-    if (
-        host.text("registry_tag_mutability") == "IMMUTABLE"
-        and host.text("image_tag") == "latest"
-        and host.text("image_context")
-    ):
+    yield from _moving_tag(host)
+
+
+def _exclusions(host: Host) -> Iterator[Fault]:
+    """Check that …_WITH_EXCLUSION and exclusions go together, as the module ecr_repository does."""
+    variable = "registry_tag_mutability_exclusions"
+    if {"registry_tag_mutability", variable} & host.broken:
+        return
+    excluded, mutability = host.listed(variable), host.text("registry_tag_mutability")
+    if mutability.endswith("_WITH_EXCLUSION") and not excluded:
         yield host.fault(
-            "registry_tag_mutability",
-            "The second push of the tag latest will be refused: tags can't move.",
-            "Set image_tag anew for each build, or IMMUTABLE_WITH_EXCLUSION.",
-            warning=True,
+            variable,
+            f"registry_tag_mutability is {mutability}, and no tag is excluded.",
+            f"Name the tags, such as [{host.text('image_tag')}], or set registry_tag_mutability to MUTABLE or IMMUTABLE.",
         )
+    elif excluded and not mutability.endswith("_WITH_EXCLUSION"):
+        yield host.fault(
+            variable,
+            f"registry_tag_mutability is {mutability}, and that holds for all tags.",
+            f"Leave it empty, or set registry_tag_mutability to {mutability}_WITH_EXCLUSION.",
+        )
+    elif len(excluded) > MOST_EXCLUSIONS:
+        yield host.fault(variable, f"ECR takes at most {MOST_EXCLUSIONS} of them.", "Put some together by *, for any letters.")
+
+
+def _tag_moves(host: Host) -> bool:
+    """Return whether image_tag can move to another image."""
+    mutability = host.text("registry_tag_mutability")
+    patterns = host.listed("registry_tag_mutability_exclusions")
+    excluded = any(fnmatch.fnmatchcase(host.text("image_tag"), str(p)) for p in patterns)
+    if mutability.endswith("_WITH_EXCLUSION"):
+        return excluded == mutability.startswith("IMMUTABLE")
+    return mutability != "IMMUTABLE"
+
+
+def _moving_tag(host: Host) -> Iterator[Fault]:
+    """Tell of a tag that is to move in a registry that doesn't let it."""
+    if {"registry_tag_mutability", "registry_tag_mutability_exclusions", "image_tag"} & host.broken or _tag_moves(host):
+        return
+    tag = host.text("image_tag")
+    if host.text("registry_tag_mutability").startswith("IMMUTABLE"):
+        way_out = f"et it to MUTABLE, or to IMMUTABLE_WITH_EXCLUSION with {tag} in registry_tag_mutability_exclusions."
+    else:
+        way_out = f"et it to MUTABLE, or take {tag} out of registry_tag_mutability_exclusions."
+    variable, wont = "registry_tag_mutability", "tags can't move"
+    if host.text("build_project_source_url"):
+        # The buildspec of the role build_project does, beside a tag of each build's own. Of another one nobody knows.
+        if host.text("build_project_buildspec_path"):
+            problem = f"Builds are given the tag {tag} (image_tag) as IMAGE_TAG, and ECR lets none push it twice: {wont}."
+            yield host.fault(variable, problem, f"Push only tags that are new, or s{way_out}", warning=True)
+        else:
+            problem = f"Each build pushes the tag {tag} (image_tag), and ECR refuses that from the second one on: {wont}."
+            yield host.fault(variable, problem, f"S{way_out}")
+    elif tag == "latest" and host.text("image_context"):
+        problem = f"The second push of the tag latest will be refused: {wont}."
+        yield host.fault(variable, problem, f"Set image_tag anew for each build, or s{way_out}", warning=True)
 
 
 def _repository(host: Host, variable: str, reference: str) -> Iterator[Fault]:

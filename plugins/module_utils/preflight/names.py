@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Iterator
 
-from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, truthy
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,37 @@ UNIQUE = {
         "registry_name",
         "task_definition_execution_role_name",
         "task_definition_task_role_name",
+        "task_definition_log_group",
+        "build_project_name",
+        "build_project_role_name",
+        "build_project_log_group",
+        "pipeline_name",
+        "pipeline_role_name",
+        "pipeline_artifact_bucket",
+        "pipeline_connection_name",
     ),
 }
+
+
+def _makes(host: Host, variable: str) -> bool:
+    """Return whether the host makes the thing that the variable names. Every service has names for builds, few have them."""
+    if not host.text(variable):
+        return False
+    if not variable.startswith(("build_project_", "pipeline_")):
+        return True
+    if not host.text("build_project_source_url") or host.text("service_state") == "absent":
+        return False
+    if variable.startswith("pipeline_") and not truthy(host.values.get("pipeline_enabled")):
+        return False
+    return variable != "pipeline_connection_name" or not host.text("pipeline_connection_arn")
+
+
+def _place(host: Host, variable: str) -> tuple[str, ...]:
+    """Return where a name can be taken once: in a region of an account, a role's in the account, a bucket's in the world."""
+    if variable == "pipeline_artifact_bucket":
+        return ()
+    account = host.text("aws_account_id")
+    return (account,) if variable.endswith("_role_name") else (account, host.text("aws_region"))
 
 
 def check_unique(hosts: list[Host]) -> Iterator[Fault]:
@@ -159,14 +188,15 @@ def check_unique(hosts: list[Host]) -> Iterator[Fault]:
         for variable in variables:
             taken: dict[tuple[str, ...], list[Host]] = {}
             for host in hosts:
-                if host.kind == kind and host.text(variable):
-                    place = (host.text("aws_account_id"), host.text("aws_region"), host.text(variable))
-                    taken.setdefault(place, []).append(host)
+                if host.kind == kind and _makes(host, variable):
+                    taken.setdefault((*_place(host, variable), host.text(variable)), []).append(host)
             for sharers in taken.values():
                 for host in sharers if len(sharers) > 1 else []:
                     others = ", ".join(h.name for h in sharers if h is not host)
-                    yield host.fault(
-                        variable,
-                        f"{others} has the same; each {kind} owns its own.",
-                        f"Give {variable} another value in host_vars of one of them.",
-                    )
+                    remedy = f"Give {variable} another value in host_vars of one of them."
+                    if variable == "pipeline_connection_name":
+                        remedy += (
+                            " For one connection that all of them use, make it once (`aws codeconnections create-connection`, "
+                            "or the console), and set pipeline_connection_arn to its ARN."
+                        )
+                    yield host.fault(variable, f"{others} has the same; each {kind} owns its own.", remedy)

@@ -3,6 +3,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from ansible_collections.handson.ecs.plugins.module_utils import build_runs as code
+from ansible_collections.handson.ecs.plugins.module_utils.build_remedies import remedy
 
 
 def variable(name, value, kind="PLAINTEXT"):
@@ -68,21 +69,105 @@ def build(number, **more):
     return {"id": f"b:{number}", "buildNumber": number, "buildStatus": "IN_PROGRESS", "sourceVersion": "master", **more}
 
 
+def pushes_to(pattern, events="PUSH", exclude=False):
+    head = {"type": "HEAD_REF", "pattern": pattern, "excludeMatchedPattern": exclude}
+    return {"filterGroups": [[{"type": "EVENT", "pattern": events}, head]]}
+
+
+COMMIT = "686fcdc44df8358e3382e80379d7abec66f47e38"
+HOOK = {"initiator": "GitHub-Hookshot/951dca1"}
+MASTER = {"sourceVersion": "master"}
+
+
 @pytest.mark.parametrize(
-    "builds, version, followed",
+    "project, builds, version, followed",
     [
-        ([], None, None),
-        ([build(1), build(2)], None, "b:2"),
-        ([build(1), build(2, buildStatus="SUCCEEDED")], None, "b:1"),
-        ([build(1, buildComplete=True)], None, None),
-        ([build(1, initiator="codepipeline/x")], None, None),
-        ([build(1, initiator="GitHub-Hookshot/1")], None, "b:1"),
-        ([build(1)], "other", None),
-        ([build(1, resolvedSourceVersion="5f3c")], "5f3c", "b:1"),
+        (MASTER, [], None, None),
+        (MASTER, [build(1), build(2)], None, "b:2"),
+        (MASTER, [build(1), build(2, buildStatus="SUCCEEDED")], None, "b:1"),
+        (MASTER, [build(1, buildComplete=True)], None, None),
+        (MASTER, [build(1, initiator="codepipeline/x")], None, None),
+        (MASTER, [build(1)], "other", None),
+        (MASTER, [build(1, resolvedSourceVersion="5f3c")], "5f3c", "b:1"),
+        # without a version: what the project names, and nothing else
+        (MASTER, [build(1), build(2, sourceVersion="pr/25")], None, "b:1"),
+        (MASTER, [build(1, sourceVersion="refs/heads/other")], None, None),
+        (MASTER, [build(1, sourceVersion=COMMIT)], None, None),
+        (MASTER, [build(1, sourceVersion="refs/heads/master")], None, "b:1"),
+        (MASTER, [build(1, sourceVersion=None)], None, "b:1"),
+        ({"sourceVersion": "refs/heads/master"}, [build(1)], None, "b:1"),
+        ({}, [build(1, sourceVersion=None)], None, "b:1"),
+        ({}, [build(1)], None, None),
+        ({}, [build(1, sourceVersion=None)], "pr/25", None),
+        (MASTER, [build(1, sourceVersion="pr/25")], "pr/25", "b:1"),
+        (MASTER, [build(1, sourceVersion="refs/heads/master")], "master", "b:1"),
+        (MASTER, [build(1, sourceVersion=None)], "master", "b:1"),
+        # what the webhook started
+        (MASTER, [build(1, **HOOK)], None, "b:1"),
+        (MASTER, [build(1, sourceVersion="pr/25", **HOOK)], None, None),
+        (MASTER, [build(1, sourceVersion=COMMIT, **HOOK)], None, None),
+    ]
+    + [
+        ({**MASTER, "webhook": webhook}, [build(1, **{"sourceVersion": COMMIT, **HOOK, **more})], version, followed)
+        for webhook, version, more, followed in (
+            (pushes_to("^refs/heads/master$"), None, {}, "b:1"),
+            (pushes_to("^refs/heads/master$"), "master", {}, "b:1"),
+            (pushes_to("^refs/heads/master$"), "other", {}, None),
+            (pushes_to("^refs/heads/master$"), COMMIT, {}, "b:1"),
+            (pushes_to("^refs/heads/master$"), None, {"sourceVersion": "pr/25"}, None),
+            (pushes_to("^refs/heads/master$"), None, {"initiator": "somebody"}, None),
+            (pushes_to("^refs/heads/master$", "PUSH, PULL_REQUEST_CREATED"), None, {}, None),
+            (pushes_to("^refs/heads/master$", exclude=True), None, {}, None),
+            (pushes_to("^refs/heads/.*$"), None, {}, None),
+            ({"filterGroups": [[{"type": "EVENT", "pattern": "PUSH"}]]}, None, {}, None),
+        )
+    ]
+    + [
+        (
+            {"sourceVersion": "release/1.0", "webhook": pushes_to(r"^refs/heads/release/1\.0$")},
+            [build(1, sourceVersion=COMMIT, **HOOK)],
+            None,
+            "b:1",
+        )
     ],
 )
-def test_which_running_build_is_followed(builds, version, followed):
-    assert (code.to_follow(builds, version) or {}).get("id") == followed
+def test_which_running_build_is_followed(project, builds, version, followed):
+    assert (code.to_follow(builds, version, project) or {}).get("id") == followed
+
+
+RUNTIME = "Unknown runtime version named '10' of nodejs. This build image has the following versions: 12, 14"
+NONE_CHOSEN = "This build image requires selecting at least one runtime version."
+NO_ENTRY = "org.springframework.security.access.AccessDeniedException: Access is denied"
+USER = "User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:GetObject"
+MVN = "COMMAND_EXECUTION_ERROR: Error while executing command: mvn clean package. Reason: exit status 1"
+TWICE = "tag invalid: The image tag 'latest' already exists in the 'x' repository and cannot be overwritten because the repository is immutable."
+
+
+@pytest.mark.parametrize(
+    "phase, said, last, way_out",
+    [
+        ("DOWNLOAD_SOURCE", f"YAML_FILE_ERROR: {RUNTIME}", ["Phase is DOWNLOAD_SOURCE"], "build_project_runtimes"),
+        ("DOWNLOAD_SOURCE", f"YAML_FILE_ERROR: {NONE_CHOSEN}", [], "build_project_image"),
+        ("DOWNLOAD_SOURCE", "YAML_FILE_ERROR: YAML file does not exist", [], "buildspec cannot be read"),
+        ("DOWNLOAD_SOURCE", "CLIENT_ERROR: authentication required", ["YAML location is /x/buildspec.yml"], "be fetched"),
+        ("INSTALL", "COMMAND_EXECUTION_ERROR: exit status 127", ["No runtime version selected in buildspec."], "A tool cannot"),
+        ("BUILD", MVN, ["YAML location is /codebuild/readonly/buildspec.yml", "[ERROR] BUILD FAILURE"], "mostly a test"),
+        ("BUILD", MVN, ["expected: YAML_FILE_ERROR"], "mostly a test"),
+        ("BUILD", MVN, [NO_ENTRY, "[ERROR] BUILD FAILURE"], "mostly a test"),
+        ("BUILD", MVN, [NO_ENTRY, "uses arn:aws:s3:::x"], "mostly a test"),
+        ("BUILD", MVN, ["HttpClientErrorException$TooManyRequests: 429 Too Many Requests"], "mostly a test"),
+        ("BUILD", MVN, [f"An error occurred (AccessDenied) when calling the GetObject operation: {USER}"], "role may not"),
+        ("BUILD", MVN, [f"denied: {USER}"], "role may not"),
+        ("BUILD", MVN, ["toomanyrequests: You have reached your pull rate limit."], "anonymous pulls"),
+        ("BUILD", MVN, ["java.util.ImmutableCollections.uoe: immutable"], "mostly a test"),
+        ("PRE_BUILD", MVN, ["An error occurred (AccessDeniedException) when calling GetAuthorizationToken"], "role may not"),
+        ("POST_BUILD", MVN, [TWICE], "registry_tag_mutability"),
+        ("POST_BUILD", MVN, ["ImageTagAlreadyExistsException"], "registry_tag_mutability"),
+        ("POST_BUILD", MVN, ["no such image"], "could not be pushed"),
+    ],
+)
+def test_the_way_out(phase, said, last, way_out):
+    assert way_out in remedy(phase, "FAILED", said, last)
 
 
 def test_a_description_has_neither_environment_nor_address():

@@ -164,13 +164,48 @@ def test_names_are_taken_once():
     hosts = [
         service("one"),
         service(
-            "two", task_definition_family="other", registry_name="other", task_definition_execution_role_name="other"
+            "two",
+            task_definition_family="other",
+            task_definition_log_group="other",
+            registry_name="other",
+            task_definition_execution_role_name="other",
         ),
     ]
     faults = list(names.check_unique(hosts))
     assert seen(faults) == ["target_group_name"] and {f.host for f in faults} == {"one", "two"}
+    # Elsewhere they may be the same, but for those of roles: IAM has no regions.
     elsewhere = [service("one"), service("two", aws_region="eu-west-1")]
-    assert list(names.check_unique(elsewhere)) == []
+    assert seen(names.check_unique(elsewhere)) == ["task_definition_execution_role_name"]
+    other_account = [service("one"), service("two", aws_region="eu-west-1", aws_account_id="210987654321")]
+    assert list(names.check_unique(other_account)) == []
+
+
+BUILT = {"build_project_source_url": "https://github.com/a/b"}
+PIPED = {**BUILT, "pipeline_enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("variable", "one", "two", "told"),
+    [
+        *((v, BUILT, BUILT, True) for v in ("build_project_name", "build_project_role_name", "build_project_log_group")),
+        *((v, PIPED, PIPED, True) for v in ("pipeline_name", "pipeline_role_name", "pipeline_connection_name")),
+        ("pipeline_artifact_bucket", PIPED, {**PIPED, "aws_region": "eu-west-1"}, True),
+        ("pipeline_name", PIPED, {**PIPED, "aws_region": "eu-west-1"}, False),
+        ("build_project_name", BUILT, {}, False),
+        ("build_project_log_group", BUILT, {**BUILT, "service_state": "absent"}, False),
+        ("pipeline_connection_name", PIPED, BUILT, False),
+        ("pipeline_artifact_bucket", PIPED, {**PIPED, "pipeline_enabled": "no"}, False),
+        ("pipeline_connection_name", PIPED, {**PIPED, "pipeline_connection_arn": "arn:aws:codeconnections:…"}, False),
+    ],
+)
+def test_names_of_builds_and_pipelines_are_taken_once(variable, one, two, told):
+    own = ("target_group_name", "registry_name", *(f"task_definition_{n}" for n in ("family", "log_group", "execution_role_name")))
+    apart = {name: "other" for name in own}
+    hosts = [service("one", **one, **{variable: "shared"}), service("two", **{**apart, **two, variable: "shared"})]
+    faults = list(names.check_unique(hosts))
+    assert seen(faults) == ([variable] if told else [])
+    if variable == "pipeline_connection_name":
+        assert all("set pipeline_connection_arn" in f.remedy for f in faults)
 
 
 @pytest.mark.parametrize(
@@ -397,11 +432,46 @@ def test_out_of_a_vault_nothing_is_shown():
     assert "s3cr3t" not in checks.report(faults) and "value" not in checks.as_dict(faults[0])
 
 
+def listener(*actions, port=80):
+    """One of the tutorial's load balancer, as `preflight_info` tells of it."""
+    return {"load_balancer": "petclinic-rest-alb", "port": port, "default_actions": list(actions or ["forward"])}
+
+
 def test_a_service_whose_cluster_and_listener_stand_need_not_wait():
     hosts = [cluster(), service()]
-    listening, active = [{"load_balancer": "petclinic-rest-alb", "port": 80}], ["petclinic-rest-cluster"]
+    listening, active = [listener()], ["petclinic-rest-cluster"]
     assert found.standing(hosts, {"listeners": listening, "clusters": active}) == ["petclinic-rest-service"]
     assert found.standing(hosts, {"listeners": listening, "clusters": []}) == []
-    other_port = [{"load_balancer": "petclinic-rest-alb", "port": 8080}]
+    other_port = [listener(port=8080)]
     assert found.standing(hosts, {"listeners": other_port, "clusters": active}) == []
     assert found.standing(hosts, {"listeners": None, "clusters": None}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "listeners", "attached", "stands"),
+    [
+        # What its cluster has yet to make: a provider that is new to a living cluster, or was about to be attached.
+        ({"service_capacity_provider": "ours"}, [listener()], [], False),
+        ({"service_capacity_provider": "ours"}, [listener()], ["theirs"], False),
+        ({"service_capacity_provider": "ours"}, [listener()], None, False),
+        ({"service_capacity_provider": "FARGATE_SPOT"}, [listener()], ["ours"], False),
+        ({"service_capacity_provider": "ours"}, [listener()], ["ours", "theirs"], True),
+        # Neither takes one, whatever its cluster has.
+        ({"service_capacity_provider": "ours", "service_scheduling_strategy": "DAEMON"}, [listener()], [], True),
+        ({"service_capacity_provider": "ours", "task_definition_launch_type": "FARGATE"}, [listener()], [], True),
+        # A certificate was given to the cluster, and was taken away; or half of either was done before a kill.
+        ({"load_balancer_service_port": 443}, [listener()], [], False),
+        ({"load_balancer_service_port": 443}, [listener("redirect")], [], False),
+        ({"load_balancer_service_port": 443}, [listener("redirect"), listener(port=443)], [], True),
+        ({}, [listener("redirect"), listener(port=443)], [], False),
+        ({}, [listener("fixed-response")], [], True),
+        ({"load_balancer_service_port": 443}, [listener(), listener(port=443)], [], False),
+        ({}, [listener("fixed-response"), listener(port=443)], [], False),
+        # The port was changed.
+        ({"load_balancer_service_port": 8080}, [listener(), listener(port=8080)], [], False),
+    ],
+)
+def test_a_service_never_overtakes_its_cluster(changes, listeners, attached, stands):
+    facts = {"listeners": listeners, "clusters": ["petclinic-rest-cluster"]}
+    facts["capacity_providers"] = None if attached is None else {"petclinic-rest-cluster": attached}
+    assert found.standing([cluster(), service(**changes)], facts) == (["petclinic-rest-service"] if stands else [])

@@ -407,6 +407,47 @@ def test_image(check, changes, variable, says):
     one(check, service(**changes), variable, says)
 
 
+BUILT = {"build_project_source_url": "https://github.com/a/b"}
+
+
+@pytest.mark.parametrize(
+    ("mutability", "excluded", "changes", "told"),
+    [
+        ("MUTABLE", [], BUILT, []),
+        ("IMMUTABLE", [], {}, []),
+        ("IMMUTABLE", [], BUILT, ["registry_tag_mutability"]),
+        ("IMMUTABLE", [], {**BUILT, "image_tag": "1.0"}, ["registry_tag_mutability"]),
+        ("IMMUTABLE", [], {**BUILT, "image_context": "app"}, ["registry_tag_mutability"]),
+        ("IMMUTABLE", [], {**BUILT, "build_project_buildspec_path": "ci/build.yml"}, ["registry_tag_mutability?"]),
+        ("IMMUTABLE_WITH_EXCLUSION", ["latest"], BUILT, []),
+        ("IMMUTABLE_WITH_EXCLUSION", ["dev", "late*"], BUILT, []),
+        ("IMMUTABLE_WITH_EXCLUSION", ["dev*"], BUILT, ["registry_tag_mutability"]),
+        ("MUTABLE_WITH_EXCLUSION", ["v*"], BUILT, []),
+        ("MUTABLE_WITH_EXCLUSION", ["*"], BUILT, ["registry_tag_mutability"]),
+        ("IMMUTABLE_WITH_EXCLUSION", ["latest"], {"image_context": "app"}, []),
+        ("IMMUTABLE_WITH_EXCLUSION", ["dev*"], {"image_context": "app"}, ["registry_tag_mutability?"]),
+    ],
+)
+def test_a_tag_that_each_build_pushes(mutability, excluded, changes, told):
+    host = service(registry_tag_mutability=mutability, registry_tag_mutability_exclusions=excluded, **changes)
+    assert list(image.check_registry(host)) == []
+    assert seen(image.check_image(host)) == told
+
+
+@pytest.mark.parametrize(
+    ("mutability", "excluded", "says"),
+    [
+        ("IMMUTABLE_WITH_EXCLUSION", [], "such as [latest]"),
+        ("MUTABLE_WITH_EXCLUSION", [], "no tag is excluded"),
+        ("IMMUTABLE", ["latest"], "IMMUTABLE_WITH_EXCLUSION"),
+        ("IMMUTABLE_WITH_EXCLUSION", list("abcdef"), "at most 5"),
+    ],
+)
+def test_tags_that_are_excluded(mutability, excluded, says):
+    host = service(registry_tag_mutability=mutability, registry_tag_mutability_exclusions=excluded)
+    one(image.check_registry, host, "registry_tag_mutability_exclusions", says)
+
+
 @pytest.mark.parametrize(
     "reference",
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 FILES = [ROLES / "naming/defaults/main.yml", ROLES / "build_project/defaults/main.yml", ROLES / "build_project/vars/main.yml"]
@@ -32,7 +32,8 @@ def derived(variable, **given):
         "hostvars": {},
         **given,
     }
-    return Templar(loader, variables={**values, **given}).template(values[variable])
+    values |= given
+    return Templar(loader, variables=values).template(values[variable])
 
 
 def statements(**given):
@@ -148,6 +149,37 @@ def test_a_push_to_this_branch_and_no_other_starts_a_build(branch, matches, not_
     assert event == {"type": "EVENT", "pattern": "PUSH"} and head["type"] == "HEAD_REF"
     assert re.search(head["pattern"], matches)
     assert not any(re.search(head["pattern"], other) for other in not_these)
+
+
+def test_variables_of_the_user_do_not_take_the_place_of_the_roles():
+    (keep,) = (
+        t["handson.ecs.codebuild_project"]
+        for block in yaml.safe_load((ROLES / "build_project/tasks/present.yml").read_text(encoding="utf-8"))
+        for t in block.get("block", [])
+        if "handson.ecs.codebuild_project" in t
+    )
+    found = derived("it", it=trust_as_template(keep["variables"]), build_project_variables={"CONTAINER_NAME": "x", "A": "1"})
+    assert found["CONTAINER_NAME"] == "petclinic-rest-app" and found["A"] == "1"
+
+
+@pytest.mark.parametrize(("environment", "told"), [({}, "a push"), ({"AWS_ENDPOINT_URL": "http://x"}, "GitHub was told nothing")])
+def test_a_push_on_an_endpoint_of_ones_own_is_said_to_start_nothing(environment, told):
+    said = yaml.safe_load((ROLES / "build_project/tasks/present.yml").read_text(encoding="utf-8"))[-1]["block"][-1]
+    given = {k: trust_as_template(v) for k, v in said["vars"].items()}
+    found = derived("__build_project_starter", **given, aws_environment_extra=environment)
+    assert told in found and ("GitHub" in found) == bool(environment)
+
+
+@pytest.mark.parametrize(("of_the_cluster", "tags"), [({"stack_tags": {"team": "a"}}, {"team": "a"}), ({}, {})])
+def test_services_give_the_shared_bucket_the_tags_of_their_cluster(of_the_cluster, tags):
+    (keep,) = (
+        t["handson.ecs.bucket"]
+        for block in yaml.safe_load((ROLES / "build_project/tasks/present.yml").read_text(encoding="utf-8"))
+        for t in block.get("block", [])
+        if "handson.ecs.bucket" in t
+    )
+    hostvars = {"petclinic-rest-cluster": of_the_cluster}
+    assert derived("it", it=trust_as_template(keep["tags"]), hostvars=hostvars, stack_tags={"team": "b"}) == tags
 
 
 def test_the_pipeline_switches_the_webhook_off():

@@ -150,11 +150,46 @@ def test_who_has_approved_is_told_what_starts_it(trigger, said):
     assert "nothing repeats it" in text and said in text and ("pushes" in text) == trigger
 
 
+URL = "https://github.com/somebody/shipped"
+OFF = {"pipeline_enabled": False}
+EMPTY = {"build_project_source_url": ""}
+
+
+@pytest.mark.parametrize(
+    ("inventory", "unwanted"),
+    [
+        ({"pipeline_enabled": True, "build_project_source_url": URL}, False),
+        ({**OFF, "build_project_source_url": URL}, True),
+        ({"build_project_source_url": URL}, True),
+        ({**OFF, **EMPTY}, True),
+        (EMPTY, True),
+        (OFF, True),
+        # Where the inventory says nothing nobody looks.
+        ({}, False),
+        ({"build_project_branch": "master"}, False),
+    ],
+)
+def test_one_is_looked_for_where_the_inventory_says_that_there_is_to_be_none(inventory, unwanted):
+    given = {**inventory, "hostvars": {"petclinic-rest-service": inventory}}
+    assert value("__pipeline_unwanted", **given) is unwanted
+
+
+def load(file):
+    return DataLoader().load_from_file(str(ROLES / "pipeline/tasks" / file))
+
+
 def test_one_that_is_switched_off_goes_but_for_its_connection():
-    off, said = DataLoader().load_from_file(str(ROLES / "pipeline/tasks/disabled.yml"))
-    assert off["ansible.builtin.import_tasks"] == "absent.yml" and said["when"] == "__pipeline_gone is changed and not ansible_check_mode"
-    gone = DataLoader().load_from_file(str(ROLES / "pipeline/tasks/absent.yml"))
-    kept = [t for t in gone if "when" in t]
-    assert [t["name"] for t in kept] == ["absent | Delete the connection"]
-    (variable,) = off["vars"]
-    assert kept[0]["when"] == f"not {variable} | default(false)"
+    look, rest = load("disabled.yml")
+    assert look["handson.ecs.codepipeline"]["state"] == "absent" and look["when"] == "__pipeline_unwanted | bool"
+    # One question where there is none.
+    assert rest["when"] == f"{look['when']} and {look['register']} is changed"
+    assert rest["block"][0]["ansible.builtin.include_tasks"] == "unused.yml"
+    modules = [next(k for k in t if k.startswith("handson.ecs.")) for t in load("unused.yml")]
+    assert modules == ["handson.ecs.iam_role", "handson.ecs.bucket"]
+    _pipeline, used, connection = load("absent.yml")
+    assert used["ansible.builtin.import_tasks"] == "unused.yml" and "handson.ecs.codeconnection" in connection
+
+
+def test_a_drill_begins_without_the_result_of_the_one_before():
+    reset = next(t["ansible.builtin.set_fact"] for t in load("drill_begin.yml") if "ansible.builtin.set_fact" in t)
+    assert reset["__pipeline_drill"] == {} and reset["__pipeline_drill_got"] == ""

@@ -29,6 +29,15 @@ _OPTIONS = {
     "secrets_manager": "build_project_secrets_manager",
 }
 
+#: Variables that the role gives every build -> what feeds each. imagedefinitions.json must name the task definition's
+#: container and the registry's image, so nothing else may.
+_OWN = {
+    "CONTAINER_NAME": "task_definition_container_name",
+    "DOCKERFILE": "build_project_dockerfile",
+    "IMAGE_REPOSITORY": "registry_name",
+    "IMAGE_TAG": "image_tag",
+}
+
 
 def check_delivery(host: Host) -> Iterator[Fault]:
     """Check all that the inventory says about the builds and the pipeline of a service."""
@@ -49,7 +58,7 @@ def check_delivery(host: Host) -> Iterator[Fault]:
 
 
 def check_shared_caches(hosts: list[Host]) -> Iterator[Fault]:
-    """Check that a cache bucket is one cluster's, and that no two services share a prefix in it."""
+    """Check that a cache bucket is one cluster's, and what its services must have alike in it (days) and apart (prefix)."""
     buckets_of: dict[str, dict[str, list[Host]]] = {}
     for host in hosts:
         shares = host.kind == "service" and host.text("service_state") != "absent" and host.text("build_project_source_url")
@@ -65,6 +74,14 @@ def check_shared_caches(hosts: list[Host]) -> Iterator[Fault]:
                         "build_project_cache_bucket",
                         f"{', '.join(others)} has the same bucket, and it goes with the cluster that made it.",
                         f"Set it on {name} to another name.",
+                    )
+                days = {h.name: h.text("build_project_cache_days") for h in mine if "build_project_cache_days" not in h.broken}
+                unlike = [f"{other} has {theirs}" for other, theirs in days.items() if theirs != days.get(host.name, theirs)]
+                if unlike:
+                    yield host.fault(
+                        "build_project_cache_days",
+                        f"{', '.join(unlike)}, and they share the bucket: each run would set it to one and then the other.",
+                        f"Give all services of {name} the same.",
                     )
                 prefix = host.text("build_project_cache_prefix")
                 twins = [h.name for h in mine if h is not host and h.text("build_project_cache_prefix") == prefix]
@@ -105,6 +122,16 @@ def _build(host: Host) -> Iterator[Fault]:
     yield from one_of(
         host, "build_project_source_auth_type", ("NONE", "CODECONNECTIONS", "SECRETS_MANAGER"), "The way to the repository"
     )
+    for option in build_projects.VARIABLES:
+        taken = sorted(set(_OWN) & set(host.mapped(_OPTIONS[option])))
+        if taken:
+            # Never with its value, which may hold a token.
+            yield host.fault(
+                _OPTIONS[option],
+                f"The role gives every build {', '.join(taken)} by itself.",
+                f"Take it out, and set {', '.join(f'{_OWN[name]} ({name})' for name in taken)} instead.",
+                value="(not shown)",
+            )
     yield from _as_the_module(host)
 
 

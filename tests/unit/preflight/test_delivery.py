@@ -85,6 +85,23 @@ def test_builds(changes, variable, says):
     one(delivery.check_delivery, service(**{**BUILD, **changes}), variable, says)
 
 
+@pytest.mark.parametrize("option", ["variables", "parameter_store", "secrets_manager"])
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("CONTAINER_NAME", "task_definition_container_name"),
+        ("DOCKERFILE", "build_project_dockerfile"),
+        ("IMAGE_REPOSITORY", "registry_name"),
+        ("IMAGE_TAG", "image_tag"),
+    ],
+)
+def test_what_the_role_gives_a_build_by_itself_is_not_given_twice(option, name, instead):
+    host = service(**BUILD | {f"build_project_{option}": {name: "canary", "OTHER": "x"}})
+    (fault,) = delivery.check_delivery(host)
+    assert fault.variable == f"build_project_{option}" and name in fault.problem and f"{instead} ({name})" in fault.remedy
+    assert "canary" not in fault.shown()
+
+
 TOKEN = "ghp_" + "canary" * 6
 
 
@@ -141,6 +158,19 @@ def test_a_cache_is_one_clusters_with_a_folder_for_each_service():
     assert seen(delivery.check_shared_caches([first, service("api", **here)])) == ["build_project_cache_prefix"]
     apart = service("api", **{**here, "build_project_cache_prefix": "api"})
     assert list(delivery.check_shared_caches([first, apart])) == []
+
+
+def test_a_shared_cache_is_kept_for_as_long_by_all_its_services():
+    hosts = [
+        service(name, **BUILD, build_project_cache_prefix=name, build_project_cache_days=days)
+        for name, days in (("one", 30), ("two", "30"), ("three", 7))
+    ]
+    assert list(delivery.check_shared_caches(hosts[:2])) == []
+    faults = list(delivery.check_shared_caches(hosts))
+    assert [(f.host, f.variable) for f in faults] == [(n, "build_project_cache_days") for n in ("one", "two", "three")]
+    assert "three has 7" in faults[0].problem and "one has 30, two has 30" in faults[2].problem
+    hosts[2].values["build_project_cache_type"] = "LOCAL"
+    assert list(delivery.check_shared_caches(hosts)) == []
 
 
 @pytest.mark.parametrize("name", ["master", "main", "feature/a-b", "release-1.2", "user@host"])

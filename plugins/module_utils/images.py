@@ -10,6 +10,8 @@ from typing import Any, Iterable, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
 
+#: The label of what is built here. The endpoint with containers removes by it what belongs to its repositories.
+LABEL = "handson.repository"
 #: What a registry may answer with (the first two are one image, the others list one for each platform).
 MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -27,8 +29,13 @@ def secret_build_args(build_args: Mapping[str, Any]) -> list[str]:
 def build_arguments(
     reference: str, context: str, dockerfile: str, build_args: Mapping[str, Any], platform: str | None
 ) -> list[str]:
-    """Return the arguments of `docker` that build an image."""
-    arguments = ["build", "--tag", reference, "--file", dockerfile]
+    """Return the arguments of `docker` that build an image.
+
+    Its label is the repository: an image that loses its tag to a newer build before it is pushed has no other trace of
+    where it belongs.
+    """
+    label = f"{LABEL}={reference.rpartition(':')[0]}"
+    arguments = ["build", "--tag", reference, "--label", label, "--file", dockerfile]
     if platform:
         arguments += ["--platform", platform]
     for name in sorted(build_args):

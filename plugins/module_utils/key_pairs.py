@@ -15,6 +15,8 @@ import re
 import stat
 import tempfile
 
+from ansible_collections.handson.ecs.plugins.module_utils import temporary
+
 try:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -102,6 +104,11 @@ def made_for(name: str, public: str, content: str) -> bool:
     return content.strip() == marker(name, public).strip()
 
 
+def marked_for(name: str, content: str) -> bool:
+    """Tell whether `content` is the public half of a key that we made for `name`, where its private half is gone."""
+    return len(content.split()) == 4 and made_for(name, content, content)
+
+
 def mode_of(path: str) -> str:
     """Return the permission bits of a file as people write them, such as `0600`."""
     return f"{stat.S_IMODE(os.stat(path).st_mode):04o}"
@@ -115,20 +122,44 @@ def is_private(mode: str) -> bool:
 def write_new(path: str, content: bytes, mode: int) -> None:
     """Write a file that must not be there yet: whole or not at all, and never readable by more than `mode` allows.
 
-    Makes its directory with mode 0700 where it is missing. Raises FileExistsError where the file is there.
+    Makes its directory with mode 0700 where it is missing. Raises FileExistsError where the file is there. Killed, it
+    may leave a copy beside the file, or a second name of it: see `copies`.
     """
-    directory = os.path.dirname(os.path.abspath(path))
+    directory = _directory(path)
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".key-")  # O_EXCL, 0600
+    descriptor, copy = tempfile.mkstemp(dir=directory, prefix=temporary.named(_copy_prefix(path)))  # O_EXCL, 0600
     try:
         with os.fdopen(descriptor, "wb") as f:
             os.fchmod(f.fileno(), mode)
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-        os.link(temporary, path)  # unlike a rename this never replaces what somebody else just put there
+        os.link(copy, path)  # unlike a rename this never replaces what somebody else just put there
     finally:
-        os.unlink(temporary)
+        os.unlink(copy)
+
+
+def copies(path: str) -> list[str]:
+    """Return what `write_new` left beside a private key file and its public half, of whatever process."""
+    return [c for p in _halves(path) for c in temporary.left(_directory(p), _copy_prefix(p), living=True)]
+
+
+def remove_copies(path: str, living: bool = False) -> None:
+    """Remove those copies of processes that are gone; with `living` of all processes."""
+    for p in _halves(path):
+        temporary.remove_left(_directory(p), _copy_prefix(p), living)
+
+
+def _halves(path: str) -> tuple[str, str]:
+    return path, f"{path}.pub"
+
+
+def _copy_prefix(path: str) -> str:
+    return f".{os.path.basename(path)}-"
+
+
+def _directory(path: str) -> str:
+    return os.path.dirname(os.path.abspath(path))
 
 
 def _public_line(key: "ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey") -> str:

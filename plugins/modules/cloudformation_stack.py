@@ -295,7 +295,11 @@ class Stack(Resource):
         self._delete(current["id"])
 
     def _change(self, current, desired):
-        """Make a change set, look at it, and execute it. It does not outlive a failure."""
+        """Make a change set, look at it, and execute it. It does not outlive a failure.
+
+        Ctrl-C in Ansible's worker ends the module on the spot (see module_utils/temporary.py). A change set that stays
+        for it changes nothing, and CloudFormation deletes it when another one is executed, or with the stack.
+        """
         cloudformation, token = self.client("cloudformation"), PREFIX + uuid.uuid4().hex
         name = {"StackName": current["id"], "ChangeSetName": token}
         self.watch.remember(current["id"])

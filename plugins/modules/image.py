@@ -15,7 +15,8 @@ description:
   - Without O(context), or on a machine without Docker, builds nothing, says so, and is no failure. The image reference
     is used as it is.
   - The password of the registry goes to C(docker login) by its standard input. Docker keeps it in a folder of its own
-    that is gone at the end of the module; the user's own Docker configuration is only read.
+    that is gone at the end of the module, and where the run is interrupted, too. The user's own Docker configuration is
+    only read.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -136,11 +137,15 @@ except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import images
 from ansible_collections.handson.ecs.plugins.module_utils.progress import Progress
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Missing, ResourceError
+from ansible_collections.handson.ecs.plugins.module_utils.temporary import guarded_folder, remove_left
+from ansible_collections.handson.ecs.plugins.module_utils.unlogged import unlogged_module
+
+#: Of the folder that holds the registry's password.
+PREFIX = "handson-docker-"
 
 
 class Registry:
@@ -203,7 +208,7 @@ class Docker:
             return info.returncode == 0 and b"Cannot connect" not in info.stderr
         return False
 
-    def run(self, doing, *arguments, secret=None, environment=None, show=True):
+    def run(self, doing, *arguments, secret=None, environment=None, show=True, inherits=()):
         """Run docker and show its output as it comes. Raises ResourceError with its last lines where it fails."""
         last = deque(maxlen=400)
         with subprocess.Popen(
@@ -214,6 +219,7 @@ class Docker:
             text=True,
             errors="replace",
             env=environment or self.environment,
+            pass_fds=inherits,
         ) as process:
             if secret is not None:
                 with contextlib.suppress(BrokenPipeError):  # it ended before it read; its exit status says why
@@ -249,9 +255,13 @@ class Docker:
 
     @contextlib.contextmanager
     def logged_in(self, host, password):
-        """Log in to a registry within a configuration of our own, which goes at the end. Yields the environment."""
+        """Log in to a registry within a configuration of our own, which goes at the end. Yields the environment.
+
+        The password holds for twelve hours, and a push takes minutes. So the configuration goes at Ctrl-C as well,
+        which leaves this process no time for that.
+        """
         theirs = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-        with tempfile.TemporaryDirectory(prefix="handson-docker-") as folder:  # mode 0700
+        with guarded_folder(PREFIX) as (folder, guard):
             # The same engine, but none of the user's credential stores: those would keep the password.
             configuration = {}
             with contextlib.suppress(OSError, ValueError):
@@ -267,8 +277,10 @@ class Docker:
                 *("login", "--username", "AWS", "--password-stdin", host),
                 secret=password,
                 environment=environment,
-                # It warns that the password is in a file without encryption: in the folder above, for seconds.
+                # It warns that the password is in a file without encryption: in the folder above, until all is pushed.
                 show=False,
+                # Docker makes the folder anew where it is gone, so the guard waits for a login that outlives us.
+                inherits=(guard,),
             )
             yield environment
 
@@ -371,11 +383,12 @@ def build_and_push(module, docker, reference):
         remark = f" The tag {commit} stays with the image that this commit gave before."
     after = before
     if stale:
+        targets = [f"{p['registry_uri']}:{tag}" for tag in stale]
+        for target in targets:
+            if target != reference:
+                docker.run(f"tag {target}", "tag", reference, target)
         with docker.logged_in(images.host_of(p["registry_uri"]), registry.password()) as environment:
-            for tag in stale:
-                target = f"{p['registry_uri']}:{tag}"
-                if target != reference:
-                    docker.run(f"tag {target}", "tag", reference, target)
+            for target in targets:
                 docker.run(f"push {target}", "push", target, environment=environment)
         after = registry.held(tags)
     if stale:
@@ -421,7 +434,7 @@ def foresee(module, reference):
 
 
 def main():
-    module = AnsibleAWSModule(
+    module = unlogged_module(
         argument_spec={
             "repository": {"type": "str", "required": True},
             "registry_uri": {"type": "str", "required": True},
@@ -436,6 +449,7 @@ def main():
         },
         supports_check_mode=True,
     )
+    remove_left(tempfile.gettempdir(), PREFIX)  # a run that finds nothing to push makes no folder of its own
     check(module)
     p = module.params
     reference = f"{p['registry_uri']}:{p['tag']}"

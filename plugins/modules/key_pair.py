@@ -162,11 +162,22 @@ class KeyPair(Resource):
     def delete(self, current):
         if current["id"]:
             self.client("ec2").delete_key_pair(KeyName=self.name)
-        if self.params["remove_private_key"] and self._is_made_by_us():
-            public = self._public()
-            if current["fingerprint"] == key_pairs.fingerprint(public):
-                os.unlink(self.path)
+        if not self.params["remove_private_key"]:
+            return
+        try:
+            # The public half last: it is the proof of who made the other one.
+            if self._is_made_by_us():
+                if current["fingerprint"] == key_pairs.fingerprint(self._public()):
+                    os.unlink(self.path)
+                    os.unlink(self._public_path)
+            elif self._is_lone_public_half():
                 os.unlink(self._public_path)
+        except OSError as e:
+            raise ResourceError(f"Cannot delete {e.filename!r} (private_key_file): {e.strerror}.") from None
+        key_pairs.remove_copies(self.path, living=True)
+        stay = key_pairs.copies(self.path)
+        if stay:
+            raise ResourceError(f"Cannot delete {', '.join(stay)}, which may hold the private key. Delete it by hand.")
 
     # --- the files ------------------------------------------------------------------------------------------------
 
@@ -215,22 +226,34 @@ class KeyPair(Resource):
             return False
         return key_pairs.made_for(self.name, public, content.decode(errors="replace"))
 
+    def _is_lone_public_half(self):
+        """Whether only the public key file is left of a key that we made for this key pair."""
+        content = self._read(self._public_path)
+        return (
+            content is not None
+            and self._read(self.path) is None
+            and key_pairs.marked_for(self.name, content.decode(errors="replace"))
+        )
+
     def _left_behind(self):
-        """In teardown: the private key that we made, left by a run that ended after EC2's half was deleted."""
-        if self.params["state"] != "absent" or not self.params["remove_private_key"] or not self._is_made_by_us():
+        """In teardown: files that we made and a killed run left, before EC2 had its half or after that was deleted."""
+        if self.params["state"] != "absent" or not self.params["remove_private_key"]:
             return None
-        public = self._public()
+        public = self._public() if self._is_made_by_us() else None
+        if not (public or self._is_lone_public_half() or key_pairs.copies(self.path)):
+            return None
         return {
             "name": self.name,
             "id": None,
-            "type": key_pairs.key_type(public),
-            "fingerprint": key_pairs.fingerprint(public),
+            "type": key_pairs.key_type(public) if public else None,
+            "fingerprint": key_pairs.fingerprint(public) if public else None,
             **self._file_state(),
-            "tags": dict(self.wanted_tags),  # the public key file has proved that it is ours
+            "tags": dict(self.wanted_tags),  # the public key file, or a copy's name, has proved that it is ours
         }
 
     def _keep_file(self, desired):
         """Make the private key where it is missing, and make it private."""
+        key_pairs.remove_copies(self.path)
         try:
             if self._read(self.path) is None:
                 private, public = key_pairs.generate(self.params["type"])

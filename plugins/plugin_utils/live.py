@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import tempfile
 import threading
@@ -14,22 +13,12 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ansible_collections.handson.ecs.plugins.module_utils import temporary
 from ansible_collections.handson.ecs.plugins.plugin_utils.in_worker import InWorkerAction
 
 display = Display()
 
 PREFIX = "handson-progress-"  # followed by the number of the process that reads it
-
-
-def _forget_abandoned() -> None:
-    """Delete the files of runs that were killed: their processes are gone."""
-    for path in glob.glob(os.path.join(tempfile.gettempdir(), f"{PREFIX}*-*")):
-        process = os.path.basename(path)[len(PREFIX) :].split("-")[0]
-        with contextlib.suppress(OSError, ValueError):  # somebody else's, or gone in the meantime
-            try:
-                os.kill(int(process), 0)
-            except ProcessLookupError:
-                os.unlink(path)
 
 
 class LiveAction(InWorkerAction):
@@ -42,8 +31,8 @@ class LiveAction(InWorkerAction):
     INTERVAL = 0.3
 
     def run_module(self, name: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        _forget_abandoned()
-        handle, path = tempfile.mkstemp(prefix=f"{PREFIX}{os.getpid()}-")  # mode 0600
+        temporary.remove_left(tempfile.gettempdir(), PREFIX)  # of runs that were killed
+        handle, path = tempfile.mkstemp(prefix=temporary.named(PREFIX))  # mode 0600
         os.close(handle)
         stop = threading.Event()
         thread = threading.Thread(

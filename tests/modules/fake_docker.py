@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 HOME = Path(os.environ["FAKE_DOCKER"])
@@ -42,6 +43,9 @@ def main(argv):
     with (HOME / "calls").open("a") as f:
         f.write(json.dumps(call) + "\n")
     command = argv[0]
+    if command == os.environ.get("FAKE_DOCKER_WAITS"):
+        while not (HOME / "go").exists():
+            time.sleep(0.05)
     if command == os.environ.get("FAKE_DOCKER_FAILS"):
         for number in range(30):
             print(f"line {number} {read}", flush=True)
@@ -55,6 +59,7 @@ def main(argv):
     elif command == "image":
         print(images[argv[-1]])
     elif command == "login":
+        Path(there).mkdir(mode=0o700, exist_ok=True)  # as Docker does (cli/config/configfile, Save)
         (Path(there) / "config.json").write_text(json.dumps({"auths": {argv[-1]: {"auth": read}}}))
     elif command == "tag":
         images[argv[2]] = images[argv[1]]

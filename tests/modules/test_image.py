@@ -3,6 +3,7 @@ import fcntl
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -126,6 +127,69 @@ def test_the_folder_goes_after_a_failure_as_well(docker, options, monkeypatch, f
     assert not Path(docker.called(fails)[0]["config"]).exists()
 
 
+@pytest.fixture
+def interrupted(docker, options, monkeypatch, tmp_path):
+    """Run the module in a process group of its own until docker is at a command; kill that. The folder of the login."""
+    (tmp_path / "tmp").mkdir()
+    started = []
+
+    def interrupted(at, kill):
+        monkeypatch.setenv("FAKE_DOCKER_WAITS", at)
+        code = "import json, sys\nfrom modules.harness import run\nrun('image', **json.loads(sys.argv[1]))"
+        environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": os.pathsep.join(sys.path)}
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, json.dumps(options)], env=environment, start_new_session=True
+        )
+        started.append(process)
+        until(lambda: at in docker.commands or process.poll() is not None)
+        assert process.poll() is None
+        kill(process.pid, signal.SIGKILL)
+        process.wait()
+        return Path(docker.called(at)[0]["config"])
+
+    yield interrupted
+    (docker.home / "go").touch()  # what waits ends, whatever the test's end
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def until(done):
+    """Wait for it, 30 s at most."""
+    deadline = time.monotonic() + 30
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return done()
+
+
+def test_the_folder_goes_when_the_run_is_interrupted(docker, interrupted, tmp_path):
+    """Ctrl-C ends Ansible's worker and its process group at once: nothing that the module would do is done."""
+    folder = interrupted("push", os.killpg)
+    assert PASSWORD in docker.called("push")[0]["files"]["config.json"] and folder.parent == tmp_path / "tmp"
+    assert until(lambda: not folder.exists())
+
+
+def test_the_folder_goes_after_a_login_that_outlives_the_module(docker, interrupted):
+    folder = interrupted("login", os.kill)
+    time.sleep(0.5)
+    assert folder.exists()  # or the login would make it anew
+    (docker.home / "go").touch()
+    assert until(lambda: not folder.exists())
+    time.sleep(0.5)
+    assert not folder.exists()
+
+
+def test_a_folder_that_not_even_the_guard_removed_goes_with_the_next_run(docker, options, monkeypatch, tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = tmp_path / f"handson-docker-{gone.pid}-abc_1234"
+    folder.mkdir()
+    (folder / "config.json").write_text(PASSWORD)
+    run("image", **{**options, "context": None})
+    assert not folder.exists()
+
+
 def test_the_users_configuration_is_read_but_not_its_logins(docker, options, monkeypatch, tmp_path):
     theirs = tmp_path / "theirs"
     (theirs / "contexts").mkdir(parents=True)
@@ -177,7 +241,8 @@ def test_how_it_is_built(docker, context, options):
     run("image", **options, dockerfile="docker/App", build_args={"JAVA_VERSION": 17}, platform="linux/arm64")
     (build,) = docker.called("build")
     assert build["argv"] == [
-        "build", "--tag", REFERENCE, "--file", str(context / "docker/App"), "--platform", "linux/arm64",
+        "build", "--tag", REFERENCE, "--label", f"handson.repository={REFERENCE.rpartition(':')[0]}",
+        "--file", str(context / "docker/App"), "--platform", "linux/arm64",
         "--build-arg", "JAVA_VERSION=17", str(context),
     ]  # fmt: skip
     assert build["attestations"] == "1"

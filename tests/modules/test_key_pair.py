@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.handson.ecs.plugins.module_utils import key_pairs
@@ -107,6 +109,64 @@ def test_a_file_left_by_a_broken_teardown_goes(aws, options, path):
     assert run("key_pair", check=True, **absent)["changed"] and path.exists()
     assert run("key_pair", **absent)["changed"] and not path.exists()
     assert not run("key_pair", **absent)["changed"]
+
+
+def killed_at(function, call, code, *arguments):
+    """Run code in a process that is killed where it calls os.<function> for the n-th time, without doing it."""
+    kill = (
+        "import os, signal, sys, json\n"
+        f"calls, real = [], os.{function}\n"
+        "def killed(*a, **k):\n"
+        "    calls.append(a)\n"
+        f"    return os.kill(os.getpid(), signal.SIGKILL) if len(calls) == {call} else real(*a, **k)\n"
+        f"os.{function} = killed\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", kill + code, *arguments], env=environment, check=False).returncode == -9
+
+
+WRITE = """
+from ansible_collections.handson.ecs.plugins.module_utils import key_pairs as k
+private, public = k.generate("ed25519")
+k.write_new(sys.argv[2] + ".pub", k.marker(sys.argv[1], public).encode(), 0o644)
+k.write_new(sys.argv[2], private, 0o600)
+"""
+
+
+@pytest.mark.parametrize(("function", "call"), [("link", 1), ("unlink", 1), ("link", 2), ("unlink", 2)])
+def test_no_half_made_key_outlives_the_next_run(aws, read, options, path, function, call):
+    killed_at(function, call, WRITE, NAME, str(path))
+    assert [n for n in os.listdir(path.parent) if n.startswith(".")]
+    assert run("key_pair", **options)["changed"]
+    assert sorted(os.listdir(path.parent)) == [path.name, f"{path.name}.pub"]
+    assert not run("key_pair", **options)["changed"]
+
+
+@pytest.mark.parametrize(("function", "call"), [("link", 1), ("unlink", 1), ("link", 2), ("unlink", 2)])
+def test_no_half_made_key_outlives_the_teardown(aws, options, path, function, call):
+    killed_at(function, call, WRITE, NAME, str(path))
+    there, absent = os.listdir(path.parent), {**options, "state": "absent"}
+    assert not run("key_pair", **absent, remove_private_key=False)["changed"]
+    assert run("key_pair", check=True, **absent)["changed"] and os.listdir(path.parent) == there
+    assert run("key_pair", **absent)["changed"] and os.listdir(path.parent) == []
+    assert not run("key_pair", **absent)["changed"]
+
+
+def test_a_public_half_left_by_a_teardown_cut_short_goes(aws, options, path):
+    run("key_pair", **options)
+    code = "from modules.harness import run\nrun('key_pair', **json.loads(sys.argv[1]))"
+    absent = {**options, "state": "absent"}
+    killed_at("unlink", 2, code, json.dumps(absent))
+    assert os.listdir(path.parent) == [f"{path.name}.pub"]
+    assert run("key_pair", **absent)["changed"] and os.listdir(path.parent) == []
+    assert not run("key_pair", **absent)["changed"]
+
+
+def test_a_lone_public_key_of_somebody_stays(aws, options, path):
+    path.parent.mkdir()
+    public = path.with_suffix(".pem.pub")
+    public.write_text("ssh-ed25519 AAAA me@home\n")
+    assert not run("key_pair", **options, state="absent")["changed"] and public.exists()
 
 
 def test_absent_keeps_a_file_that_is_another_key(aws, read, options, path):

@@ -26,7 +26,8 @@ def test_secret_build_args():
 
 def test_build_arguments():
     assert images.build_arguments("r/x:1", "/src", "/src/Dockerfile", {"B": 2, "A": "a b"}, "linux/amd64") == [
-        "build", "--tag", "r/x:1", "--file", "/src/Dockerfile", "--platform", "linux/amd64",
+        "build", "--tag", "r/x:1", "--label", "handson.repository=r/x", "--file", "/src/Dockerfile",
+        "--platform", "linux/amd64",
         "--build-arg", "A=a b", "--build-arg", "B=2", "/src",
     ]  # fmt: skip
     assert "--platform" not in images.build_arguments("r/x:1", "/src", "f", {}, "")

@@ -107,3 +107,25 @@ def test_a_new_file_is_whole_private_and_never_replaces_another(tmp_path):
     with pytest.raises(FileExistsError):
         key_pairs.write_new(str(path), b"two", 0o600)
     assert path.read_bytes() == b"one" and os.listdir(path.parent) == ["key"]
+
+
+def test_copies_are_those_of_this_file(tmp_path, monkeypatch):
+    path = str(tmp_path / "key")
+    monkeypatch.setattr(key_pairs.os, "unlink", lambda _path: None)  # killed before the last step
+    for name in ("key", "key.pub", "key-1", "other"):
+        key_pairs.write_new(str(tmp_path / name), b"x", 0o600)
+    monkeypatch.undo()
+    found = key_pairs.copies(path)
+    assert len(found) == 2 and all(os.path.basename(c).startswith((".key-", ".key.pub-")) for c in found)
+    key_pairs.remove_copies(path)
+    assert key_pairs.copies(path) == found  # of a process that may be at it
+    key_pairs.remove_copies(path, living=True)
+    assert key_pairs.copies(path) == [] and len(os.listdir(tmp_path)) == 6
+
+
+def test_a_lone_public_half_tells_whose_it_was():
+    public = key_pairs.generate("ed25519")[1]
+    content = key_pairs.marker("petclinic rest", public)
+    assert key_pairs.marked_for("petclinic rest", content)
+    assert not key_pairs.marked_for("other", content)
+    assert not any(key_pairs.marked_for("petclinic rest", text) for text in ("", public, f"{public} me@home"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags, tags_to_dict
 
 #: What a listener answers as long as no service hangs on it. It also marks a default action as free to take.
@@ -35,6 +37,11 @@ REDIRECT = {
 }
 
 
+#: The kinds of actions that a listener of either protocol may have, and that one may take over from another. What tells
+#: who somebody is (authenticate-…) is for HTTPS alone, and a redirect from one port to another could lead back to itself.
+PORTABLE = frozenset({"forward", "fixed-response"})
+
+
 def wanted_listeners(port: int, certificate_arn: str | None, ssl_policy: str | None) -> dict[int, dict[str, Any]]:
     """Return the listeners a load balancer should have: one for HTTP, or HTTPS with a redirect from HTTP to it."""
     if not certificate_arn:
@@ -52,7 +59,7 @@ def listener_from_aws(listener: Mapping[str, Any]) -> dict[str, Any]:
         certificates = [c["CertificateArn"] for c in listener.get("Certificates") or []]
         seen["certificate_arn"] = certificates[0] if certificates else None
         seen["ssl_policy"] = listener.get("SslPolicy")
-    if [a["Type"] for a in listener.get("DefaultActions") or []] == ["redirect"]:
+    if redirects(listener):
         seen["redirect"] = True
     return seen
 
@@ -64,6 +71,53 @@ def listener_to_aws(port: int, listener: Mapping[str, Any]) -> dict[str, Any]:
         parameters["Certificates"] = [{"CertificateArn": listener["certificate_arn"]}]
         parameters["SslPolicy"] = listener["ssl_policy"]
     return parameters
+
+
+def redirects(listener: Mapping[str, Any]) -> bool:
+    """Tell whether a listener (DescribeListeners) sends everything that meets no rule elsewhere."""
+    return [a["Type"] for a in listener.get("DefaultActions") or []] == ["redirect"]
+
+
+def portable(actions: list[Mapping[str, Any]]) -> bool:
+    """Tell whether another listener can take these actions over. See PORTABLE."""
+    return bool(actions) and {a.get("Type") for a in actions} <= PORTABLE
+
+
+def predecessors(listeners: Mapping[int, Mapping[str, Any]], heir: int) -> list[int]:
+    """Return the ports of the listeners that services hang on although they should hang on `heir`.
+
+    That is so while a certificate makes 443 of 80, or is taken away again, or the port is changed. HTTPS comes first.
+    """
+    ports = [port for port, listener in listeners.items() if port != heir and not redirects(listener)]
+    return sorted(ports, key=lambda port: (port != 443, port))
+
+
+def inherited(listeners: Mapping[int, Mapping[str, Any]], heir: int) -> list[Mapping[str, Any]]:
+    """Return the default actions of a listener that takes the place of another: the same, if it can have them."""
+    ports = predecessors(listeners, heir)
+    actions = listeners[ports[0]]["DefaultActions"] if ports else []
+    return actions if portable(actions) else [NO_SERVICE]
+
+
+def foreseen(listeners: Mapping[int, Mapping[str, Any]], port: int) -> dict[int, Mapping[str, Any]]:
+    """Return {port: listener} as the module `load_balancer` leaves them where services hang on `port`.
+
+    For check mode, in which it has changed nothing: the listener on `port` has the ARN, and so the rules, of the one
+    whose place it takes.
+    """
+    left = dict(listeners)
+    if port in listeners and not redirects(listeners[port]):
+        return left
+    ports, actions = predecessors(listeners, port), inherited(listeners, port)
+    if ports:
+        left[port] = {**left[ports[0]], "Port": port, "DefaultActions": actions}
+        if port == 443:  # the other one stays, and redirects
+            left[ports[0]] = {**left[ports[0]], "DefaultActions": [REDIRECT]}
+        else:
+            del left[ports[0]]
+    elif port in left:
+        left[port] = {**left[port], "DefaultActions": actions}
+    return left
 
 
 def attributes_from_aws(attributes: list[Mapping[str, str]]) -> dict[str, Any]:
@@ -107,13 +161,37 @@ def is_free(actions: list[Mapping[str, Any]]) -> bool:
     return all(seen.get(key) == ours[key] for key in ("StatusCode", "MessageBody"))
 
 
+def rules_of(elbv2: Any, listener_arn: str) -> list[dict[str, Any]]:
+    """Return the rules of a listener (DescribeRules) without its default action."""
+    pages = elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener_arn)
+    return [rule for page in pages for rule in page["Rules"] if not rule["IsDefault"]]
+
+
 def tags_of(elbv2: Any, arns: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return {ARN: tags} of load balancers, listeners, rules and target groups."""
+    """Return {ARN: tags} of load balancers, listeners, rules and target groups.
+
+    Listeners and rules that are gone are left out: another service may take its rule away at any time.
+    """
     found, wanted = {}, list(arns)
     for start in range(0, len(wanted), 20):  # DescribeTags takes 20 at a time
-        for described in elbv2.describe_tags(ResourceArns=wanted[start : start + 20])["TagDescriptions"]:
-            found[described["ResourceArn"]] = tags_to_dict(described["Tags"])
+        found.update(_tags_of(elbv2, wanted[start : start + 20]))
     return found
+
+
+def _tags_of(elbv2: Any, arns: list[str]) -> dict[str, dict[str, str]]:
+    """Return {ARN: tags} of at most 20, and at least one.
+
+    One that is gone fails the call, and the error doesn't name it. So the call is made for either half: one that is gone
+    among 20 costs about ten calls, and what goes meanwhile is no trouble. To list the rules anew could go wrong again.
+    """
+    try:
+        described = elbv2.describe_tags(ResourceArns=arns)["TagDescriptions"]
+    except is_boto3_error_code(["RuleNotFound", "ListenerNotFound"]):
+        if len(arns) == 1:
+            return {}
+        half = len(arns) // 2
+        return {**_tags_of(elbv2, arns[:half]), **_tags_of(elbv2, arns[half:])}
+    return {d["ResourceArn"]: tags_to_dict(d["Tags"]) for d in described}
 
 
 def tags_parameter(tags: Mapping[str, str] | None) -> dict[str, Any]:
@@ -164,6 +242,20 @@ def held_conditions(paths: Iterable[str], hosts: Iterable[str]) -> dict[str, lis
     while len(kept["paths"]) + len(kept["hosts"]) >= MAX_CONDITION_VALUES:
         max(kept.values(), key=len).pop()
     return kept
+
+
+def copied_rule(rule: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of CreateRule, apart from its listener, for the same rule on another one.
+
+    AWS describes a path or host both by the old `Values` and by the newer `…Config`; only one of them may be given.
+    """
+    conditions = []
+    for condition in rule["Conditions"]:
+        newer = any(key.endswith("Config") and value for key, value in condition.items())
+        conditions.append({k: v for k, v in condition.items() if v and not (newer and k == "Values")})
+    given = {"Priority": int(rule["Priority"]), "Conditions": conditions, "Actions": rule["Actions"]}
+    transforms = {"Transforms": rule["Transforms"]} if rule.get("Transforms") else {}
+    return {**given, **transforms, **tags_parameter(tags)}
 
 
 def conditions_from_aws(conditions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -72,6 +72,9 @@ from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to
 from ansible_collections.handson.ecs.plugins.module_utils.metric_names import balancer_names, filled_in, mentions
 from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
 
+#: How GetDashboard and DeleteDashboards say that there is none.
+GONE = ("ResourceNotFound", "ResourceNotFoundException")
+
 
 class Dashboard(Resource):
     kind = "dashboard"
@@ -79,9 +82,7 @@ class Dashboard(Resource):
 
     def get(self):
         cloudwatch = self.client("cloudwatch")
-        found = ignore_missing(
-            lambda: cloudwatch.get_dashboard(DashboardName=self.name), "ResourceNotFound", "ResourceNotFoundException"
-        )
+        found = ignore_missing(lambda: cloudwatch.get_dashboard(DashboardName=self.name), *GONE)
         if found is None:
             return None
         return {
@@ -109,7 +110,8 @@ class Dashboard(Resource):
             self.client("cloudwatch").tag_resource(ResourceARN=current["arn"], Tags=dict_to_tags(desired["tags"]))
 
     def delete(self, current):
-        self.client("cloudwatch").delete_dashboards(DashboardNames=[self.name])
+        # Gone is gone: by a first try whose answer was lost, or by hand.
+        ignore_missing(lambda: self.client("cloudwatch").delete_dashboards(DashboardNames=[self.name]), *GONE)
 
     def _put(self, desired, **more):
         answer = self.client("cloudwatch").put_dashboard(

@@ -14,6 +14,8 @@ description:
   - A default action that forwards to somebody else's target group, or a priority that is taken, is refused. So is a
     target group in another VPC than the load balancer, which is left of an earlier network.
   - Taking the place away deletes every rule that forwards to the target group.
+  - In check mode a listener that M(handson.ecs.load_balancer) has yet to make, or to free of a redirect, has what it will
+    take over from the one of before.
   - A new rule can be made in two steps around the start of its service, so that it takes no requests before somebody
     can answer them. See O(phase).
 author: The handson.ecs contributors (@handson-ecs)
@@ -112,6 +114,7 @@ settled:
   type: bool
 """
 
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as convert
@@ -123,6 +126,7 @@ from ansible_collections.handson.ecs.plugins.module_utils.resource import (
     Resource,
     ResourceError,
     argument_spec,
+    ignore_missing,
 )
 from ansible_collections.handson.ecs.plugins.module_utils.target_groups import (
     describe_target_group,
@@ -163,6 +167,8 @@ class ListenerRule(Resource):
         port, absent = self.params["port"], self.params["state"] == "absent"
         try:
             listeners = self._find_listeners()
+            if self.module.check_mode and not absent:
+                listeners = convert.foreseen(listeners, port)
             if port not in listeners and not absent:
                 raise Missing(
                     f"The load balancer {self.params['load_balancer']!r} has no listener on port {port}. "
@@ -243,19 +249,31 @@ class ListenerRule(Resource):
             return
         here, there = current["priority"] == "default", desired["priority"] == "default"
         if here != there:
-            self.create(desired)
+            self._create(desired)
         elif not there:
             arn = self._rule["RuleArn"]
             if "priority" in changes:  # before it is opened, so that it never takes requests at the place of before
-                elbv2.set_rule_priorities(RulePriorities=[{"RuleArn": arn, "Priority": int(desired["priority"])}])
+                self._renumber(arn, desired["priority"])
             self._modify_rule(desired, changes)
             if "tags" in changes:
                 elbv2.add_tags(ResourceArns=[arn], Tags=dict_to_tags(desired["tags"]))
         if there and self._rule:
-            elbv2.delete_rule(RuleArn=self._rule["RuleArn"])
+            self._delete_rule(self._rule["RuleArn"])
         if not there and self._on_default:
             self._free(self._listener["ListenerArn"])
         self._leave_other_listeners()
+
+    def _renumber(self, arn, priority):
+        try:
+            self.client("elbv2").set_rule_priorities(RulePriorities=[{"RuleArn": arn, "Priority": int(priority)}])
+        except is_boto3_error_code("PriorityInUse"):
+            self._look()  # says whose it is now, unless it is ours by a first try whose answer was lost
+            if not self._rule or self._rule["Priority"] != priority:
+                raise
+
+    def _delete_rule(self, arn):
+        # Gone is gone: by a first try whose answer was lost, with its listener, or by hand.
+        ignore_missing(lambda: self.client("elbv2").delete_rule(RuleArn=arn), "RuleNotFound", "ListenerNotFound")
 
     def _modify_rule(self, desired, changes):
         parameters = {}
@@ -272,26 +290,29 @@ class ListenerRule(Resource):
 
     def delete(self, current):
         for rule in [self._rule, *self._others] if self._rule else []:
-            self.client("elbv2").delete_rule(RuleArn=rule["RuleArn"])
+            self._delete_rule(rule["RuleArn"])
         if self._on_default:
             self._free(self._listener["ListenerArn"])
         self._leave_other_listeners()
 
     def _free(self, arn):
-        self.client("elbv2").modify_listener(ListenerArn=arn, DefaultActions=[convert.NO_SERVICE])
+        # Looked at anew: `load_balancer`, which may run beside, redirects or deletes a listener that services move from.
+        elbv2 = self.client("elbv2")
+        found = ignore_missing(lambda: elbv2.describe_listeners(ListenerArns=[arn]), "ListenerNotFound")
+        if found and convert.forwards_to(found["Listeners"][0]["DefaultActions"]) == self._group:
+            elbv2.modify_listener(ListenerArn=arn, DefaultActions=[convert.NO_SERVICE])
 
     def _leave_other_listeners(self):
         for kind, arn in self._elsewhere:
-            self.client("elbv2").delete_rule(RuleArn=arn) if kind == "rule" else self._free(arn)
+            self._delete_rule(arn) if kind == "rule" else self._free(arn)
         self._elsewhere = []
 
     def _places_on(self, listener):
         """Return [(kind, ARN)] of the default action and the rules of a listener that forward to our target group."""
-        places = []
+        elbv2, arn, places = self.client("elbv2"), listener["ListenerArn"], []
         if convert.forwards_to(listener["DefaultActions"]) == self._group:
-            places.append(("default", listener["ListenerArn"]))
-        pages = self.client("elbv2").get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
-        rules = (r for page in pages for r in page["Rules"] if not r["IsDefault"])
+            places.append(("default", arn))
+        rules = ignore_missing(lambda: convert.rules_of(elbv2, arn), "ListenerNotFound") or []
         return places + [("rule", r["RuleArn"]) for r in rules if convert.forwards_to(r["Actions"]) == self._group]
 
     def _default_tags(self):
@@ -327,21 +348,20 @@ class ListenerRule(Resource):
         Raises ResourceError where somebody else's rule has our priority.
         """
         elbv2, priority = self.client("elbv2"), self.params["priority"]
-        pages = elbv2.get_paginator("describe_rules").paginate(ListenerArn=self._listener["ListenerArn"])
-        rules = {r["RuleArn"]: {**r, "Tags": {}} for page in pages for r in page["Rules"] if not r["IsDefault"]}
+        rules = convert.rules_of(elbv2, self._listener["ListenerArn"])
         balancer, wanted = self._listener["LoadBalancerArn"], self.params["load_balancer_owner"]
-        tags = convert.tags_of(elbv2, [*([balancer] if wanted else []), *rules])
-        for arn, rule in rules.items():
-            rule["Tags"] = tags.get(arn, {})
+        tags = convert.tags_of(elbv2, [*([balancer] if wanted else []), *(r["RuleArn"] for r in rules)])
+        # Without those that other services have taken away since.
+        rules = [{**r, "Tags": tags[r["RuleArn"]]} for r in rules if r["RuleArn"] in tags]
         if self.params["state"] == "present":
             name = self.params["load_balancer"]
             names.refuse_foreign_parent("load balancer", name, tags.get(balancer, {}), wanted)
         owner = self.params["owner"].items()
-        forwarding = [r for r in rules.values() if convert.forwards_to(r["Actions"]) == self._group]
+        forwarding = [r for r in rules if convert.forwards_to(r["Actions"]) == self._group]
         # One that carries our tags comes before one that somebody made by hand.
         forwarding.sort(key=lambda r: not owner <= r["Tags"].items())
-        ours = forwarding or [r for r in rules.values() if owner and owner <= r["Tags"].items()]
-        taken = [r for r in rules.values() if r["Priority"] == priority and r not in ours]
+        ours = forwarding or [r for r in rules if owner and owner <= r["Tags"].items()]
+        taken = [r for r in rules if r["Priority"] == priority and r not in ours]
         if taken and self.params["state"] == "present":
             self._refuse_taken_priority(taken[0]["Tags"])
         self._others = forwarding[1:]

@@ -12,6 +12,10 @@ description:
   - A listener's default action and its rules belong to the services (M(handson.ecs.listener_rule)); this module makes
     a listener that answers 404 and leaves those alone. M(amazon.aws.elb_application_lb) keeps listeners, default
     actions and rules as one thing, so that a service could not own its place on a shared listener.
+  - Where O(certificate_arn) comes or goes, or O(listener_port) changes, the listener that services are to hang on takes
+    over the default action and the rules of the one of before, as far as they forward or give a fixed response, and only
+    then that one redirects or is deleted. So what services answer is answered all the time, and where the new listener
+    can't be made, nothing has changed. Their own places are then what M(handson.ecs.listener_rule) moves.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -171,9 +175,7 @@ class LoadBalancer(Resource):
         if changes & set(ATTRIBUTES):
             self._set_attributes(arn, {k: desired[k] for k in changes & set(ATTRIBUTES)})
         if "listeners" in changes:
-            self._set_listeners(arn, desired)
-            for port in set(current["listeners"]) - set(desired["listeners"]):
-                elbv2.delete_listener(ListenerArn=self._listeners[int(port)]["ListenerArn"])
+            self._set_listeners(arn, desired, ours=[int(port) for port in current["listeners"]])
         if "tags" in changes:
             elbv2.add_tags(ResourceArns=[arn], Tags=dict_to_tags(desired["tags"]))
 
@@ -205,22 +207,53 @@ class LoadBalancer(Resource):
             LoadBalancerArn=arn, Attributes=convert.attributes_to_aws(options)
         )
 
-    def _set_listeners(self, arn, desired):
-        elbv2 = self.client("elbv2")
-        for port, wanted in self._wanted_listeners.items():
-            parameters = convert.listener_to_aws(port, wanted)
-            there = self._listeners.get(port)
-            if there is None:
-                action = convert.REDIRECT if wanted.get("redirect") else convert.NO_SERVICE
-                elbv2.create_listener(
-                    LoadBalancerArn=arn, DefaultActions=[action], **convert.tags_parameter(desired.get("tags")), **parameters
+    def _set_listeners(self, arn, desired, ours=()):
+        """Make and change the listeners so that what services answer now is answered all the time.
+
+        `ours` are the ports of those of before. The one that services should hang on takes over what they hang on now,
+        before that is redirected or deleted. And all are made before one is changed: making one with a certificate that
+        isn't validated fails.
+        """
+        elbv2, wanted = self.client("elbv2"), self._wanted_listeners
+        heir = next(port for port, listener in wanted.items() if not listener.get("redirect"))
+        before = {port: self._listeners[port] for port in ours}
+        inherited = convert.inherited(before, heir)
+        ports = sorted(wanted, key=lambda port: port != heir)  # nothing is led to a port before that answers
+        arns = {port: there["ListenerArn"] for port, there in self._listeners.items()}
+        for port in ports:
+            if port not in self._listeners:
+                made = elbv2.create_listener(
+                    LoadBalancerArn=arn,
+                    DefaultActions=inherited if port == heir else [convert.REDIRECT],
+                    **convert.listener_to_aws(port, wanted[port]),
+                    **convert.tags_parameter(desired.get("tags")),
                 )
-            elif convert.listener_from_aws(there) != wanted:
-                if wanted.get("redirect"):
-                    parameters["DefaultActions"] = [convert.REDIRECT]
-                elif convert.listener_from_aws(there).get("redirect"):
-                    parameters["DefaultActions"] = [convert.NO_SERVICE]
-                elbv2.modify_listener(ListenerArn=there["ListenerArn"], **parameters)
+                arns[port] = made["Listeners"][0]["ListenerArn"]
+        self._copy_rules([arns[port] for port in convert.predecessors(before, heir)], arns[heir])
+        for port in ports:
+            there = self._listeners.get(port)
+            if there is None or convert.listener_from_aws(there) == wanted[port]:
+                continue
+            parameters = convert.listener_to_aws(port, wanted[port])
+            if wanted[port].get("redirect"):
+                parameters["DefaultActions"] = [convert.REDIRECT]
+            elif convert.redirects(there):
+                parameters["DefaultActions"] = inherited
+            elbv2.modify_listener(ListenerArn=there["ListenerArn"], **parameters)
+        for port in set(before) - set(wanted):
+            ignore_missing(lambda port=port: elbv2.delete_listener(ListenerArn=arns[port]), "ListenerNotFound")
+
+    def _copy_rules(self, listeners, heir):
+        """Put the rules of `listeners` on the one that takes their place. Their services move one by one, and later."""
+        elbv2 = self.client("elbv2")
+        rules = [r for arn in listeners for r in convert.rules_of(elbv2, arn) if convert.portable(r["Actions"])]
+        taken = {r["Priority"] for r in convert.rules_of(elbv2, heir)} if rules else set()
+        rules = [r for r in rules if r["Priority"] not in taken]  # those that a run that was cut short has copied
+        tags = convert.tags_of(elbv2, [r["RuleArn"] for r in rules])
+        for rule in rules:
+            if rule["RuleArn"] in tags:
+                copy = convert.copied_rule(rule, tags[rule["RuleArn"]])
+                ignore_missing(lambda copy=copy: elbv2.create_rule(ListenerArn=heir, **copy), "PriorityInUse")
 
 
 def main():

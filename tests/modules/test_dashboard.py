@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from modules.aws_calls import operations, recorded
+from modules.aws_calls import error, operations, recorded
 from modules.harness import Failed, contract, run
 
 NAME = "petclinic-rest"
@@ -62,3 +62,14 @@ def test_a_foreign_dashboard_is_refused_and_not_deleted(aws, read):
     with pytest.raises(Failed, match="not ours"):
         run("dashboard", **OPTIONS)
     assert run("dashboard", **OPTIONS, state="absent")["foreign"] and read()["body"] == {"widgets": []}
+
+
+def test_a_lost_reply_of_a_deletion_is_no_failure(aws, read):
+    def lost(real, parameters):
+        real()
+        raise error("ResourceNotFound", f"Dashboard {NAME} does not exist", "DeleteDashboards")  # to the SDK's second try
+
+    run("dashboard", **OPTIONS)
+    with recorded(DeleteDashboards=lost):
+        assert run("dashboard", **OPTIONS, state="absent")["changed"]
+    assert read() is None

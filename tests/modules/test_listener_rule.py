@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
-from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import HELD_HEADER, NO_SERVICE
+from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import HELD_HEADER, NO_SERVICE, REDIRECT
 from modules.aws_calls import operations, recorded
 from modules.harness import Failed, contract, run
 
@@ -380,3 +380,143 @@ def test_calls_of_a_rule_that_is_as_it_should_be(rule):
     assert sorted(operations(calls)) == [
         "DescribeListeners", "DescribeLoadBalancers", "DescribeRules", "DescribeTags", "DescribeTargetGroups"
     ]  # fmt: skip
+
+
+# --- beside other services, which come and go on the same listener
+
+NEIGHBOUR = {**OPTIONS, "target_group": "other-target", "owner": {**OWNER, "handson:service": "vets"}}
+
+
+@pytest.fixture
+def neighbours(aws, account):
+    """Two rules of other services of the same cluster, and what takes the first away; all beside the module."""
+    elbv2 = aws("elbv2")
+    arns = []
+    for priority in (3, 4):
+        made = elbv2.create_rule(
+            ListenerArn=account["listener"],
+            Priority=priority,
+            Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": [f"/{priority}"]}}],
+            Actions=[{"Type": "forward", "TargetGroupArn": account["other-target"]}],
+            Tags=[{"Key": k, "Value": v} for k, v in NEIGHBOUR["owner"].items()],
+        )
+        arns.append(made["Rules"][0]["RuleArn"])
+
+    def leaves(real, parameters):
+        if arns[0] in parameters.get("ResourceArns", arns):
+            first = [r for r in elbv2.describe_rules(ListenerArn=account["listener"])["Rules"] if r["RuleArn"] == arns[0]]
+            for gone in first:
+                elbv2.delete_rule(RuleArn=gone["RuleArn"])
+        return real()
+
+    leaves.arns = arns
+    return leaves
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {**AS_RULE, "state": "absent"},
+        {**AS_RULE, "phase": "hold"},
+        {**AS_RULE, "phase": "open"},
+        {**AS_RULE, "priority": "9"},
+        OPTIONS,  # gives its rule up for the default action
+    ],
+    ids=["absent", "hold", "open", "renumbered", "default"],
+)
+def test_a_rule_of_another_service_that_goes_between_two_calls_is_no_failure(aws, account, rule, neighbours, options):
+    run("listener_rule", **AS_RULE)
+    with recorded(DescribeTags=neighbours):
+        run("listener_rule", **options)
+    left = {r["RuleArn"] for r in aws("elbv2").describe_rules(ListenerArn=account["listener"])["Rules"]}
+    assert neighbours.arns[0] not in left and neighbours.arns[1] in left
+    assert not run("listener_rule", **options)["changed"]
+
+
+@pytest.mark.parametrize("options", [{**AS_RULE, "state": "absent"}, OPTIONS], ids=["absent", "default"])
+def test_a_lost_reply_of_a_deleted_rule_is_no_failure(rule, options):
+    def lost(real, parameters):
+        real()
+        return real()  # the SDK's second try, which finds it gone
+
+    run("listener_rule", **AS_RULE)
+    with recorded(DeleteRule=lost):
+        assert run("listener_rule", **options)["changed"]
+    assert rule() is None
+
+
+def test_a_lost_reply_of_a_deleted_rule_of_another_listener_is_no_failure(aws, alb, rule):
+    def lost(real, parameters):
+        real()
+        return real()
+
+    run("listener_rule", **AS_RULE)
+    aws("elbv2").create_listener(
+        LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=8080, DefaultActions=[NO_SERVICE]
+    )
+    with recorded(DeleteRule=lost):
+        assert run("listener_rule", **AS_RULE, port=8080)["changed"]
+    assert rule() is None
+
+
+@pytest.mark.parametrize("operation", ["CreateRule", "SetRulePriorities"])
+def test_a_lost_reply_of_a_move_is_no_failure(default_action, rule, operation):
+    def lost(real, parameters):
+        real()
+        return real()  # finds the priority taken: by ourselves
+
+    run("listener_rule", **(OPTIONS if operation == "CreateRule" else {**AS_RULE, "priority": "7"}))
+    with recorded(**{operation: lost}):
+        assert run("listener_rule", **AS_RULE)["changed"]
+    assert rule()["Priority"] == "1" and default_action()["Type"] == "fixed-response"
+    assert not run("listener_rule", **AS_RULE)["changed"]
+
+
+@pytest.mark.parametrize("before", [None, {**AS_RULE, "priority": "7"}, OPTIONS], ids=["new", "renumbered", "moved"])
+def test_a_priority_that_another_service_takes_between_two_calls_is_told(aws, account, before):
+    if before:
+        run("listener_rule", **before)
+    first = []  # the module's own call, and then what is called from here
+
+    def once(real, parameters):
+        if first:
+            return real()
+        first.append(True)
+        aws("elbv2").create_rule(
+            ListenerArn=account["listener"],
+            Priority=1,
+            Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/vets"]}}],
+            Actions=[{"Type": "forward", "TargetGroupArn": account["other-target"]}],
+            Tags=[{"Key": k, "Value": v} for k, v in NEIGHBOUR["owner"].items()],
+        )
+        return real()
+
+    said = "Priority 1 .* is taken by the rule of the service 'vets'"
+    with recorded(CreateRule=once, SetRulePriorities=once), pytest.raises(Failed, match=said):
+        run("listener_rule", **AS_RULE)
+
+
+@pytest.mark.parametrize("becomes", ["redirected", "deleted"])
+@pytest.mark.parametrize("at", ["DescribeRules", "DescribeTags"])
+@pytest.mark.parametrize("options", [OPTIONS, AS_RULE], ids=["default", "rule"])
+def test_a_listener_that_becomes_another_while_a_service_leaves_it(aws, account, alb, default_action, becomes, at, options):
+    """As when load_balancer ends, beside it, what a run that was cut short has begun."""
+    run("listener_rule", **options)
+    elbv2 = aws("elbv2")
+    elbv2.create_listener(
+        LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=8080, DefaultActions=[NO_SERVICE]
+    )
+
+    def meanwhile(real, parameters):
+        there = {x["ListenerArn"] for x in elbv2.describe_listeners(LoadBalancerArn=alb["LoadBalancerArn"])["Listeners"]}
+        if becomes == "redirected":
+            elbv2.modify_listener(ListenerArn=account["listener"], DefaultActions=[REDIRECT])
+        elif account["listener"] in there:
+            elbv2.delete_listener(ListenerArn=account["listener"])
+        return real()
+
+    with recorded(**{at: meanwhile}):
+        assert run("listener_rule", **options, port=8080)["changed"]
+    if becomes == "redirected":
+        assert default_action()["Type"] == "redirect"
+    assert not run("listener_rule", **options, port=8080)["changed"]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
+from modules.aws_calls import error, operations, recorded
 from modules.harness import Failed, contract, run
 
 OPTIONS = {
@@ -99,3 +100,176 @@ def test_a_network_to_be_made_is_known_after_apply(aws, groups):
     assert checked["diff"]["after"]["subnets"] == "(known after apply)"
     with pytest.raises(Failed, match="playbooks/network.yml"):
         run("load_balancer", **options)
+
+
+# --- what services hang on stays, whatever becomes of the listeners
+
+SERVICE = {**OPTIONS["owner"], "handson:service": "petclinic-rest-service"}
+RULE_SERVICE = {**OPTIONS["owner"], "handson:service": "vets-service"}
+
+
+@pytest.fixture
+def place(aws, read):
+    """Make a load balancer with a service on its default action and one on a rule; return how to look at either."""
+    run("load_balancer", **OPTIONS)
+    arns = {}
+    for name, owner in (("front", SERVICE), ("vets", RULE_SERVICE)):
+        tags = [{"Key": k, "Value": v} for k, v in owner.items()]
+        made = aws("elbv2").create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=read()["VpcId"], Tags=tags)
+        arns[name] = made["TargetGroups"][0]["TargetGroupArn"]
+
+    def place(name, port, **options):
+        common = {"load_balancer": OPTIONS["name"], "load_balancer_owner": OPTIONS["owner"], "port": port}
+        own = {"front": {"owner": SERVICE}, "vets": {"owner": RULE_SERVICE, "priority": "7", "paths": ["/api/vets*"]}}[name]
+        return run("listener_rule", target_group=name, **common, **own, **options)
+
+    place("front", 80), place("vets", 80)
+    place.arns = arns
+    return place
+
+
+def answers(aws, read):
+    """Return {port: (what the default action leads to, {priority: what the rule leads to})} of all listeners."""
+    found = {}
+    for port, listener in read()["listeners"].items():
+        rules = aws("elbv2").describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
+        to = {r["Priority"]: r["Actions"][0].get("TargetGroupArn") or r["Actions"][0]["Type"] for r in rules}
+        found[port] = (to.pop("default"), to)
+    return found
+
+
+WRITES = ("Create", "Modify", "Delete", "Set", "Add")
+
+
+def written(calls):
+    return [name for name in operations(calls) if name.startswith(WRITES)]
+
+
+def settles(place, port):
+    """Both services: check mode in both steps says what then happens, and it is nothing the second time."""
+    for name in ("front", "vets"):
+        for phase in ("hold", "open"):
+            place(name, port, phase=phase)
+        again = [place(name, port, phase=phase, check=check) for phase in ("hold", "open") for check in (True, False)]
+        assert not any(x["changed"] for x in again) and again[0]["settled"]
+
+
+def test_https_comes_without_a_gap_and_goes_without_one(aws, read, place):
+    front, vets = place.arns["front"], place.arns["vets"]
+    secure = {**OPTIONS, "certificate_arn": certificate(aws)}
+    steps = [("front", "hold"), ("front", "open"), ("vets", "hold"), ("vets", "open")]
+
+    foreseen = [place(name, 443, phase=phase, check=True) for name, phase in steps]
+    with recorded() as calls:
+        assert run("load_balancer", **secure)["changed"]
+    assert written(calls) == ["CreateListener", "CreateRule", "ModifyListener"], "443 answers before 80 leads there"
+    # The rule stays on 80 too: it answers there until its service has moved, and then 80 redirects all.
+    assert answers(aws, read) == {80: ("redirect", {"7": vets}), 443: (front, {"7": vets})}
+    assert not run("load_balancer", **secure)["changed"]
+    done = [place(name, 443, phase=phase) for name, phase in steps]
+    assert [x["changed"] for x in done] == [False, False, False, True]
+    assert [(x["changed"], x["diff"], x["settled"]) for x in foreseen] == [(x["changed"], x["diff"], x["settled"]) for x in done]
+    assert answers(aws, read) == {80: ("redirect", {}), 443: (front, {"7": vets})}
+    settles(place, 443)
+
+    foreseen = [place(name, 80, phase=phase, check=True) for name, phase in steps]
+    with recorded() as calls:
+        assert run("load_balancer", **OPTIONS)["changed"]
+    assert written(calls) == ["CreateRule", "ModifyListener", "DeleteListener"], "443 goes last"
+    assert answers(aws, read) == {80: (front, {"7": vets})}
+    done = [place(name, 80, phase=phase) for name, phase in steps]
+    assert not any(x["changed"] for x in [*foreseen, *done])
+    assert [(x["diff"], x["settled"]) for x in foreseen] == [(x["diff"], x["settled"]) for x in done]
+    settles(place, 80)
+
+
+def test_a_certificate_that_is_refused_leaves_port_80_as_it_was(aws, read, place):
+    before, secure = answers(aws, read), {**OPTIONS, "certificate_arn": certificate(aws)}
+
+    def refused(real, parameters):
+        raise error("UnsupportedCertificate", "The certificate must have a fully-qualified domain name", "CreateListener")
+
+    with recorded(CreateListener=refused) as calls:
+        with pytest.raises(Failed, match="UnsupportedCertificate"):
+            run("load_balancer", **secure)
+    assert written(calls) == ["CreateListener"] and answers(aws, read) == before
+
+
+@pytest.mark.parametrize(
+    ("on", "operation"),
+    [
+        (True, "CreateRule"),
+        (True, "ModifyListener"),
+        (False, "CreateRule"),
+        (False, "ModifyListener"),
+        (False, "DeleteListener"),
+    ],
+)
+def test_a_run_that_is_cut_short_leaves_all_answered_and_a_second_one_ends_it(aws, read, place, on, operation):
+    secure, plain = {**OPTIONS, "certificate_arn": certificate(aws)}, OPTIONS
+    vets, front = place.arns["vets"], place.arns["front"]
+    if not on:
+        run("load_balancer", **secure), place("front", 443), place("vets", 443)
+    wanted, port = (secure, 443) if on else (plain, 80)
+
+    def cut(real, parameters):
+        raise error("InternalFailure", "cut", operation)
+
+    with recorded(**{operation: cut}), pytest.raises(Failed, match="cut"):
+        run("load_balancer", **wanted)
+    now = answers(aws, read)
+    # Whoever asks 80, following its redirect, comes to both services. (The rule on 443 stood there alone before.)
+    at = now[80] if now[80][0] != "redirect" else now[443]
+    assert at[0] == front and {**now.get(443, ("", {}))[1], **at[1]} == {"7": vets}
+    run("load_balancer", **wanted)
+    assert answers(aws, read)[port] == (front, {"7": vets})
+    assert not run("load_balancer", **wanted)["changed"]
+    settles(place, port)
+
+
+def test_another_port_takes_all_along(aws, read, place):
+    front, vets = place.arns["front"], place.arns["vets"]
+    moved = {**OPTIONS, "listener_port": 8080}
+    foreseen = [place(name, 8080, check=True) for name in ("front", "vets")]
+    run("load_balancer", **moved)
+    assert answers(aws, read) == {8080: (front, {"7": vets})}
+    assert not any(x["changed"] for x in foreseen)
+    settles(place, 8080)
+
+
+def test_a_held_rule_stays_held_and_its_tags_are_kept(aws, read, place):
+    place("vets", 80, state="absent"), place("vets", 80, phase="hold")
+    run("load_balancer", **{**OPTIONS, "certificate_arn": certificate(aws)})
+    again = place("vets", 443, phase="hold")
+    assert not again["changed"] and again["listener_rule"]["held"] and RULE_SERVICE.items() <= again["listener_rule"]["tags"].items()
+
+
+def test_what_would_lead_back_to_itself_is_not_copied(aws, read, place):
+    """A rule that redirects from 80 to 443 would do so on 443 for ever."""
+    redirect = {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}}
+    aws("elbv2").create_rule(
+        ListenerArn=read()["listeners"][80]["ListenerArn"],
+        Priority=3,
+        Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/login"]}}],
+        Actions=[redirect],
+    )
+    run("load_balancer", **{**OPTIONS, "certificate_arn": certificate(aws)})
+    seen = answers(aws, read)
+    assert sorted(seen[80][1]) == ["3", "7"] and sorted(seen[443][1]) == ["7"]
+
+
+def test_the_first_listeners_are_made_with_the_one_that_answers_before_the_one_that_leads_there(aws, read):
+    with recorded() as calls:
+        run("load_balancer", **{**OPTIONS, "certificate_arn": certificate(aws)})
+    assert [parameters["Port"] for name, parameters in calls if name == "CreateListener"] == [443, 80]
+
+
+def test_a_lost_reply_of_a_deleted_listener_is_no_failure(aws, read):
+    def lost(real, parameters):
+        real()
+        return real()
+
+    run("load_balancer", **{**OPTIONS, "certificate_arn": certificate(aws)})
+    with recorded(DeleteListener=lost):
+        assert run("load_balancer", **OPTIONS)["changed"]
+    assert list(read()["listeners"]) == [80]

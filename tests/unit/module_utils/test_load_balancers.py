@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
+from botocore.exceptions import ClientError
 
 from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as lb
 
@@ -140,3 +141,107 @@ def test_held_conditions_leave_room_for_the_header(paths, hosts, kept):
 )
 def test_service_beside(tags, owner, service):
     assert lb.service_beside(tags, owner) == service
+
+
+def listener(port, *actions):
+    return {"Port": port, "ListenerArn": f"arn:{port}", "DefaultActions": list(actions)}
+
+
+LOGIN = {"Type": "authenticate-oidc"}
+HTTP, TO_A = listener(80, forward("a")), listener(443, forward("a"))
+REDIRECTING = listener(80, lb.REDIRECT)
+
+
+@pytest.mark.parametrize(
+    ("there", "heir", "ports", "actions"),
+    [
+        ([], 80, [], [lb.NO_SERVICE]),
+        ([HTTP], 80, [], [lb.NO_SERVICE]),
+        ([HTTP], 443, [80], [forward("a")]),
+        ([HTTP], 8080, [80], [forward("a")]),
+        ([REDIRECTING, TO_A], 443, [], [lb.NO_SERVICE]),
+        ([REDIRECTING, TO_A], 80, [443], [forward("a")]),
+        ([HTTP, TO_A], 8080, [443, 80], [forward("a")]),
+        ([REDIRECTING, listener(443, LOGIN, forward("a"))], 80, [443], [lb.NO_SERVICE]),
+        ([listener(80, lb.NO_SERVICE)], 443, [80], [lb.NO_SERVICE]),
+    ],
+)
+def test_whose_place_a_listener_takes_and_what_it_takes_over(there, heir, ports, actions):
+    listeners = {x["Port"]: x for x in there}
+    assert lb.predecessors(listeners, heir) == ports
+    assert lb.inherited(listeners, heir) == actions
+
+
+@pytest.mark.parametrize(
+    ("there", "port", "left"),
+    [
+        ([], 80, []),
+        ([HTTP], 80, [HTTP]),
+        ([HTTP, TO_A], 443, [HTTP, TO_A]),
+        ([HTTP], 443, [REDIRECTING, {**TO_A, "ListenerArn": "arn:80"}]),
+        ([HTTP], 8080, [{**HTTP, "Port": 8080}]),
+        ([REDIRECTING, TO_A], 80, [{**TO_A, "Port": 80}]),
+        ([REDIRECTING], 80, [listener(80, lb.NO_SERVICE)]),
+        ([REDIRECTING], 443, [REDIRECTING]),
+    ],
+)
+def test_what_check_mode_foresees_of_the_listeners(there, port, left):
+    assert lb.foreseen({x["Port"]: x for x in there}, port) == {x["Port"]: x for x in left}
+
+
+class Tags:
+    """DescribeTags, of which all but `there` are gone."""
+
+    def __init__(self, there, code="RuleNotFound"):
+        self.there, self.code, self.calls = there, code, []
+
+    def describe_tags(self, ResourceArns):
+        self.calls.append(ResourceArns)
+        if set(ResourceArns) - set(self.there):
+            raise ClientError({"Error": {"Code": self.code, "Message": "One or more not found"}}, "DescribeTags")
+        return {"TagDescriptions": [{"ResourceArn": a, "Tags": [{"Key": "n", "Value": a}]} for a in ResourceArns]}
+
+
+ARNS = [f"rule-{n}" for n in range(23)]
+
+
+@pytest.mark.parametrize(
+    ("gone", "calls"), [([], 2), (["rule-22"], 6), (["rule-7"], 11), (["rule-0", "rule-19"], 18), (ARNS, 44)]
+)
+def test_tags_of_leaves_out_what_is_gone(gone, calls):
+    there = [a for a in ARNS if a not in gone]
+    elbv2 = Tags(there)
+    assert lb.tags_of(elbv2, ARNS) == {a: {"n": a} for a in there}
+    assert len(elbv2.calls) <= calls and all(len(c) <= 20 for c in elbv2.calls)
+
+
+def test_tags_of_a_load_balancer_that_is_gone_are_a_failure():
+    with pytest.raises(ClientError, match="LoadBalancerNotFound"):
+        lb.tags_of(Tags([], "LoadBalancerNotFound"), ["balancer", "rule"])
+    assert lb.tags_of(Tags([]), []) == {}
+
+
+def test_a_copied_rule_has_its_conditions_in_one_form():
+    rule = {
+        "RuleArn": "arn:rule",
+        "Priority": "7",
+        "Conditions": [
+            {"Field": "path-pattern", "Values": ["/a"], "PathPatternConfig": {"Values": ["/a"]}},
+            {"Field": "host-header", "Values": ["h"]},
+            {"Field": "http-header", "Values": [], "HttpHeaderConfig": {"HttpHeaderName": "n", "Values": ["v"]}},
+        ],
+        "Actions": [forward("a")],
+        "IsDefault": False,
+    }
+    assert lb.copied_rule(rule, {"k": "v"}) == {
+        "Priority": 7,
+        "Conditions": [
+            {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/a"]}},
+            {"Field": "host-header", "Values": ["h"]},
+            {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "n", "Values": ["v"]}},
+        ],
+        "Actions": [forward("a")],
+        "Tags": [{"Key": "k", "Value": "v"}],
+    }
+    assert lb.copied_rule({**rule, "Transforms": [{"Type": "url-rewrite"}]}, {}).keys() >= {"Transforms"}
+    assert "Tags" not in lb.copied_rule(rule, {})

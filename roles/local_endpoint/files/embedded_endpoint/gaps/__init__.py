@@ -22,6 +22,7 @@ MODULES = (
     "cloudformation",
     "elbv2_targets",
     "elbv2_load_balancers",
+    "elbv2_not_found",
     "ec2_dependencies",
     "ec2_key_pairs",
     "ec2_launches",

@@ -262,7 +262,7 @@ rolled_back_to:
 
 import uuid
 
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code, is_boto3_error_message
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import names
@@ -294,6 +294,8 @@ SAME = {
 
 #: What CreateService says while a service-linked role, or the listener's new default action, has not reached ECS yet.
 NOT_YET = (*ROLE_NOT_YET, "does not have an associated load balancer")
+#: What CreateService and UpdateService say of a capacity provider that the cluster does not have.
+NOT_ASSOCIATED = "a capacity provider that is not associated with the cluster"
 
 
 class Service(Resource):
@@ -383,7 +385,7 @@ class Service(Resource):
             request["launchType"] = desired["launch_type"]
         if desired.get("tags"):
             request["tags"] = dict_to_tags(desired["tags"], "key", "value")
-        made = self.retry_on(NOT_YET, lambda: self.client("ecs").create_service(**request))
+        made = self._with_providers(lambda: self.retry_on(NOT_YET, lambda: self.client("ecs").create_service(**request)))
         self.rollout.follow(made["service"], seen=set())
 
     def update(self, current, desired, changes):
@@ -399,7 +401,9 @@ class Service(Resource):
             request["forceNewDeployment"] = True
         if request:
             seen = {e["id"] for e in self.raw.get("events") or []}
-            answer = ecs.update_service(cluster=self.params["cluster"], service=self.name, **request)
+            answer = self._with_providers(
+                lambda: ecs.update_service(cluster=self.params["cluster"], service=self.name, **request)
+            )
             self.rollout.follow(answer["service"], seen=seen)
 
     def delete(self, current):
@@ -429,6 +433,18 @@ class Service(Resource):
             result["service"].pop("known", None)
         result["diff"]["before"].pop("known", None)
         return result
+
+    def _with_providers(self, call):
+        """Return what `call` returns. Not repeated where the cluster lacks a provider: nobody may be about to attach it."""
+        try:
+            return call()
+        except is_boto3_error_message(NOT_ASSOCIATED):
+            asked = ", ".join(repr(each["capacity_provider"]) for each in self.params["capacity_provider_strategy"])
+            raise ResourceError(
+                f"The service {self.name!r} asks for the capacity provider {asked} (service_capacity_provider), and the "
+                f"cluster {self.params['cluster']!r} has none of that name. The one of its own instances is made by: "
+                "ansible-playbook playbooks/cluster.yml. Run that and then this again, or change the name."
+            ) from None
 
     # --- parts of the request -------------------------------------------------------------------------------------
 

@@ -172,11 +172,11 @@ parameters:
   returned: always
   type: dict
 listeners:
-  description: Those that stand. Null as above.
+  description: Those that stand, with the types of their default actions. Null as above.
   returned: always
   type: list
   elements: dict
-  sample: [{load_balancer: petclinic-rest-alb, port: 80}]
+  sample: [{load_balancer: petclinic-rest-alb, port: 80, default_actions: [forward]}]
 taken_ports:
   description: Those of O(listener_ports) that something else holds. Null where nobody was asked or could tell.
   returned: always
@@ -188,6 +188,13 @@ clusters:
   returned: always
   type: list
   elements: str
+capacity_providers:
+  description:
+    - By name of RV(clusters), the capacity providers that are associated with it, none while ECS is still changing them.
+    - Null as above.
+  returned: always
+  type: dict
+  sample: {petclinic-rest-cluster: [petclinic-rest-capacity-provider]}
 stack_clusters:
   description: Those of RV(clusters) that a CloudFormation stack made. Null as above.
   returned: always
@@ -342,7 +349,7 @@ class Questions:
         options = self.module.params
         answer = {"account": "", "arn": "", "region": self.region or "", "endpoint": "", "instance_types": None,
                   "subnets": None, "default_subnets": None, "parameters": None, "listeners": None, "taken_ports": None,
-                  "clusters": None, "stack_clusters": None, "services": None, "connections": None,
+                  "clusters": None, "capacity_providers": None, "stack_clusters": None, "services": None, "connections": None,
                   "source_credentials": None, "buckets": None, "images": None}  # fmt: skip
         answer.update(self.ask("sts:GetCallerIdentity", self.identity) or self.reached)
         if options["instance_types"]:
@@ -433,7 +440,14 @@ class Questions:
                 continue
             for balancer in balancers:
                 ports = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
-                found += [{"load_balancer": name, "port": listener["Port"]} for listener in ports]
+                found += [
+                    {
+                        "load_balancer": name,
+                        "port": listener["Port"],
+                        "default_actions": [action["Type"] for action in listener.get("DefaultActions") or []],
+                    }
+                    for listener in ports
+                ]
         return found
 
     def taken_ports(self, endpoint, ports):
@@ -446,10 +460,15 @@ class Questions:
             return None
 
     def clusters(self, names):
-        found = self.client("ecs").describe_clusters(clusters=names[:100], include=["TAGS"])["clusters"]
+        found = self.client("ecs").describe_clusters(clusters=names[:100], include=["TAGS", "ATTACHMENTS"])["clusters"]
         active = {c["clusterName"]: c for c in found if c["status"] == "ACTIVE"}
         made = [name for name, c in active.items() if STACK_TAG in {t["key"] for t in c.get("tags") or []}]
-        return {"clusters": sorted(active), "stack_clusters": sorted(made)}
+        providers = {
+            # A run that was killed while ECS attached them goes on before they can be used.
+            name: [] if c.get("attachmentsStatus") == "UPDATE_IN_PROGRESS" else sorted(c.get("capacityProviders") or [])
+            for name, c in active.items()
+        }
+        return {"clusters": sorted(active), "capacity_providers": providers, "stack_clusters": sorted(made)}
 
     def services(self, wanted):
         ecs, found = self.client("ecs"), []

@@ -260,6 +260,9 @@ def test_capacity_provider_strategy(demo, load_balancers):
     arn = demo.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]["AutoScalingGroupARN"]
     demo.ecs.create_capacity_provider(name="ours", autoScalingGroupProvider={"autoScalingGroupArn": arn})
     strategy = [{"capacityProvider": "ours", "weight": 1, "base": 0}]
+    for name in ("ours", "theirs", "FARGATE"):  # made, unknown, AWS's own: the cluster has none of them
+        with pytest.raises(ClientError, match="InvalidParameterException.* not associated with the cluster"):
+            create(demo, load_balancers, capacityProviderStrategy=[{"capacityProvider": name}], launchType="")
     demo.ecs.put_cluster_capacity_providers(
         cluster="demo", capacityProviders=["ours"], defaultCapacityProviderStrategy=strategy
     )
@@ -268,6 +271,10 @@ def test_capacity_provider_strategy(demo, load_balancers):
     )
     service = demo.until_steady()
     assert "launchType" not in service and service["capacityProviderStrategy"] == strategy
+    with pytest.raises(ClientError, match="not associated with the cluster"):
+        theirs = [{"capacityProvider": "theirs", "weight": 1}]
+        demo.ecs.update_service(cluster="demo", service="web", capacityProviderStrategy=theirs, forceNewDeployment=True)
+    assert demo.service()["capacityProviderStrategy"] == strategy
     for draining in ("ENABLED", "DISABLED"):
         demo.ecs.update_capacity_provider(name="ours", autoScalingGroupProvider={"managedDraining": draining})
         provider = demo.ecs.describe_capacity_providers(capacityProviders=["ours"])["capacityProviders"][0]

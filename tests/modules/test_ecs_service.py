@@ -323,6 +323,17 @@ def test_a_capacity_provider_takes_the_place_of_a_launch_type(aws, account):
     assert not run("ecs_service", **back)["changed"]
 
 
+def test_a_capacity_provider_that_the_cluster_lacks_names_the_way_out(aws, account):
+    asked = {"desired_count": 0, "capacity_provider_strategy": [{"capacity_provider": "p", "weight": 1}]}
+    with pytest.raises(Failed, match="the capacity provider 'p' .*service_capacity_provider.*playbooks/cluster.yml"):
+        run("ecs_service", **{**OPTIONS, **asked})
+    assert aws("ecs").list_services(cluster=CLUSTER)["serviceArns"] == []
+    run("ecs_service", **{**OPTIONS, "desired_count": 0})
+    with pytest.raises(Failed, match=f"the cluster '{CLUSTER}' has none of that name"):
+        run("ecs_service", **{**OPTIONS, **asked})
+    assert run("ecs_service", **{**OPTIONS, "desired_count": 0})["changed"] is False
+
+
 def test_nothing_is_put_on_a_foreign_cluster(aws, account):
     owner = {"handson:cluster": CLUSTER}
     with pytest.raises(Failed, match=f"cluster '{CLUSTER}' is not ours"):

@@ -49,6 +49,31 @@ def test_services_of_clusters_that_are_there(aws):
     assert run("preflight_info", clusters=["none"], services=wanted)["services"] == []
 
 
+def test_what_a_service_would_have_to_wait_for(aws, alb):
+    redirect = {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}}
+    nothing = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
+    for port, action in ((80, redirect), (8080, nothing)):
+        aws("elbv2").create_listener(LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=port, DefaultActions=[action])
+    for name in ("bare", "demo"):
+        aws("ecs").create_cluster(clusterName=name)
+    providers = {"capacityProviders": ["FARGATE_SPOT", "FARGATE"], "defaultCapacityProviderStrategy": []}
+    aws("ecs").put_cluster_capacity_providers(cluster="demo", **providers)
+    asked = {"clusters": ["demo", "bare", "none"], "listeners": [{"load_balancer": "petclinic-rest-alb", "port": 80}]}
+    with recorded() as calls:
+        seen = run("preflight_info", **asked)
+    assert operations(calls) == ["GetCallerIdentity", "DescribeLoadBalancers", "DescribeListeners", "DescribeClusters"]
+    assert {x["port"]: x["default_actions"] for x in seen["listeners"]} == {80: ["redirect"], 8080: ["fixed-response"]}
+    assert seen["capacity_providers"] == {"bare": [], "demo": ["FARGATE", "FARGATE_SPOT"]}
+
+    def attaching(real, _parameters):
+        answer = real()
+        return {**answer, "clusters": [{**c, "attachmentsStatus": "UPDATE_IN_PROGRESS"} for c in answer["clusters"]]}
+
+    with recorded(DescribeClusters=attaching) as calls:
+        assert run("preflight_info", **asked)["capacity_providers"] == {"bare": [], "demo": []}
+    assert run("preflight_info")["capacity_providers"] is None
+
+
 def test_an_endpoint_that_is_not_there_is_an_answer(endpoint):
     seen = run("preflight_info", endpoint_url="http://127.0.0.1:9", instance_types=["t2.medium"])
     assert [(p["call"], p["kind"]) for p in seen["problems"]] == [("GetCallerIdentity", "unreachable")]

@@ -4,8 +4,8 @@
 """What the read-only calls found, held against the inventory.
 
 `facts` is what the module `preflight_info` returns: {account, arn, region, endpoint, instance_types, subnets,
-default_subnets, parameters, listeners, clusters, connections, source_credentials, buckets, images, problems}. A key is
-None where its call was not made or failed.
+default_subnets, parameters, listeners, clusters, capacity_providers, connections, source_credentials, buckets, images,
+problems}. A key is None where its call was not made or failed.
 """
 
 from __future__ import annotations
@@ -71,11 +71,38 @@ def listener_of(service: Host) -> tuple[str, int] | None:
 
 
 def standing(hosts: list[Host], facts: Mapping[str, Any]) -> list[str]:
-    """Return the services whose cluster and listener stand already, so that they need not wait for those."""
-    listening = {(x["load_balancer"], x["port"]) for x in facts.get("listeners") or []}
-    active = facts.get("clusters") or []
-    services = [h for h in hosts if h.kind == "service"]
-    return [h.name for h in services if listener_of(h) in listening and h.text("cluster_name") in active]
+    """Return the services for which their cluster has nothing to make any more, so that they need not wait for it.
+
+    That is the cluster itself, the capacity provider that the service asks for, and the listener that it hangs on, if
+    that is the only one of its load balancer that does not redirect: otherwise a certificate or port has been changed,
+    and the cluster is about to move what hangs on the other one, or was cut off in that. A listener that somebody else
+    put there costs nothing but the time to wait.
+    """
+    open_ports: dict[str, set[int]] = {}
+    for listener in facts.get("listeners") or []:
+        if "redirect" not in (listener.get("default_actions") or []):
+            open_ports.setdefault(listener["load_balancer"], set()).add(listener["port"])
+    listening = {(name, port) for name, ports in open_ports.items() if len(ports) == 1 for port in ports}
+    active, attached = facts.get("clusters") or [], facts.get("capacity_providers") or {}
+    return [
+        h.name
+        for h in hosts
+        if h.kind == "service"
+        and listener_of(h) in listening
+        and h.text("cluster_name") in active
+        and capacity_provider_of(h) in {"", *attached.get(h.text("cluster_name"), [])}
+    ]
+
+
+def capacity_provider_of(service: Host) -> str:
+    """Return the capacity provider that a service asks for, as the role `service` does; `""` for a launch type.
+
+    One must be associated with the cluster, AWS's own for Fargate, too (API_CapacityProviderStrategyItem).
+    """
+    launched = service.text("task_definition_launch_type") != "EC2"
+    if launched or service.text("service_scheduling_strategy") != "REPLICA":
+        return ""
+    return service.text("service_capacity_provider")
 
 
 def check_problems(host: Host, facts: Mapping[str, Any]) -> Iterator[Fault]:

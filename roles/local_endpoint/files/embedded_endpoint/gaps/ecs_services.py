@@ -108,6 +108,7 @@ def _create(original, self):
     cluster = backend._get_cluster(parameters.get("cluster", "default"))
     if parameters.get("launchType") and parameters.get("capacityProviderStrategy"):
         raise errors.invalid("Specify either Launch Type or Capacity Provider Strategy, but not both.")
+    _check_strategy(cluster, parameters.get("capacityProviderStrategy"))
     daemon = parameters.get("schedulingStrategy") == "DAEMON"
     configuration = deployment_configuration(parameters.get("deploymentConfiguration"), daemon)
     if parameters.get("taskDefinition"):
@@ -141,6 +142,16 @@ def _create(original, self):
         begin(service)  # again: now with all options
     scheduler.refresh_counts(backend, service)
     return result
+
+
+def _check_strategy(cluster, strategy: list[dict[str, Any]] | None) -> None:
+    """A service uses providers that are associated with its cluster, AWS's own for Fargate like any other."""
+    if {each.get("capacityProvider") for each in strategy or []} - set(cluster.capacity_providers or []):
+        raise errors.invalid(
+            "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
+            "the cluster. Associate the capacity provider with the cluster or specify a valid capacity provider and "
+            "try again."
+        )
 
 
 def _rebalancing_on_create(parameters: dict[str, Any], configuration: dict[str, Any], daemon: bool) -> str:
@@ -221,6 +232,7 @@ def _update(original, self):
     service = backend._get_service(cluster, parameters["service"])
     if service.status != "ACTIVE":
         raise errors.named("ServiceNotActiveException", "Service was not ACTIVE.")
+    _check_strategy(backend._get_cluster(cluster), parameters.get("capacityProviderStrategy"))
 
     configuration = service.deployment_configuration
     if parameters.get("deploymentConfiguration"):

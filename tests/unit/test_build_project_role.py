@@ -45,6 +45,15 @@ def statements(**given):
     return {s["Sid"]: s for s in found}
 
 
+@pytest.mark.parametrize(
+    ("url", "said", "unwanted"),
+    [("", True, True), ("", False, False), ("https://github.com/a/b", True, False), ("https://github.com/a/b", False, False)],
+)
+def test_a_project_is_looked_for_where_the_inventory_empties_its_url(url, said, unwanted):
+    hostvars = {"petclinic-rest-service": {"build_project_source_url": url} if said else {}}
+    assert derived("__build_project_unwanted", build_project_source_url=url, hostvars=hostvars) is unwanted
+
+
 def test_the_tutorials_policy_is_scoped_to_the_repository():
     policy = derived("__build_project_ecr_policy")["Statement"]
     actions = {a: s["Resource"] for s in policy for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
@@ -188,7 +197,11 @@ def test_the_pipeline_switches_the_webhook_off():
 
 
 def test_the_project_goes_before_what_its_builds_write_to():
-    tasks = yaml.safe_load((ROLES / "build_project/tasks/absent.yml").read_text(encoding="utf-8"))
+    absent, unused = (
+        yaml.safe_load((ROLES / f"build_project/tasks/{name}.yml").read_text(encoding="utf-8")) for name in ("absent", "unused")
+    )
+    assert absent[1]["ansible.builtin.import_tasks"] == "unused.yml"
+    tasks = [absent[0], *unused]
     modules = [next(k for k in t if k.startswith("handson.ecs.")).rsplit(".", 1)[-1] for t in tasks]
     assert modules == ["codebuild_project", "iam_role", "log_group", "bucket"]
     project, _role, group, _cache = tasks

@@ -25,7 +25,8 @@ def roles_of(path):
 TASKS = {
     "cluster": ["network", "load_balancer", "cluster", "scaling", "monitoring"],
     "before_cluster": ["image", "task", "build"],
-    "service": ["service", "scaling", "monitoring", "pipeline"],
+    # Builds come a second time: to take away those that are wanted no more, after the pipeline that would start them.
+    "service": ["service", "scaling", "monitoring", "pipeline", "build"],
     "workstation": ["workstation"],
 }
 #: Which of the scaling stage's roles is whose.

@@ -93,6 +93,73 @@ def test_rules_of_the_tasks_of_before_go_after_the_roll_out():
     assert "service_wait" in purge["when"] and "extra_rules" in purge["when"]
 
 
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        ({}, None),
+        ({"target_group_rule_hosts": []}, None),
+        ({"target_group_rule_hosts": ["api.example.org", "www.example.org"]}, "api.example.org"),
+        ({"target_group_rule_hosts": ["*.example.org", "v?.example.org", "api.example.org"]}, "api.example.org"),
+        ({"target_group_rule_hosts": ["*.example.org"]}, None),
+        ({"target_group_rule_hosts": ["*.example.org"], "verify_host": "a.example.org"}, "a.example.org"),
+        ({"target_group_rule_hosts": ["api.example.org"], "verify_host": ""}, "api.example.org"),
+    ],
+)
+def test_load_goes_to_the_name_by_which_a_rule_selects(given, host):
+    load = tasks("service", "stress.yml")[0]
+    values = {n: trust_as_template(v) for n, v in load["vars"].items()} | {"omit": None}
+    templar = Templar(DataLoader(), variables={**values, **given})
+    assert templar.template(trust_as_template(load["handson.ecs.ecs_service_load"]["host"])) == host
+
+
+def told(role, **given):
+    """Return what the summary of a role's tell.yml says, and a function that templates as its tasks do."""
+    loader = DataLoader()
+    values = {}
+    for name in ("naming/defaults", f"{role}/defaults", f"{role}/vars"):
+        if (ROLES / name / "main.yml").exists():
+            values |= loader.load_from_file(str(ROLES / name / "main.yml"), trusted_as_template=True)
+    say = tasks(role, "tell.yml")[0]
+    values |= {n: trust_as_template(v) for n, v in say.get("vars", {}).items()}
+    templar = Templar(loader, variables={**values, "inventory_hostname": "petclinic-rest-cluster", **given})
+
+    def templated(text):
+        return templar.template(trust_as_template(text))
+
+    summary = say["handson.ecs.summary"]
+    return templated(summary["title"]), [n for n in map(templated, summary["notes"]) if n], templated
+
+
+@pytest.mark.parametrize(
+    ("group", "note", "acts"),
+    [
+        ((2, 4), "", True),
+        ((2, 3), "ecs-instances still has min 2 and max 3, while instances_min is 2 and instances_max is 4.", True),
+        ((2, 2), "still has min 2 and max 2", False),
+    ],
+)
+@pytest.mark.parametrize("most", [4, "4"])
+def test_the_bounds_that_are_told_are_the_groups(group, note, acts, most):
+    policy = {"group": {"min": group[0], "max": group[1], "desired": 2}, "alarms": []}
+    given = {"__instance_scaling_policy": {"policy": policy}, "instances_max": most}
+    title, notes, templated = told("instance_scaling", **given)
+    assert title == f"petclinic-rest-cluster scales from {group[0]} to {group[1]} instances"
+    assert (note in notes[0] and "playbooks/cluster.yml" in notes[0]) if note else not notes
+    (stop,) = tasks("instance_scaling", "bounds.yml")
+    assert "not ansible_check_mode" in stop["when"], "the run that is tried out would give the group its bounds"
+    assert templated("{{ " + stop["ansible.builtin.assert"]["that"] + " }}") is acts
+
+
+@pytest.mark.parametrize(
+    ("now", "note"), [((2, 16), ""), ((4, 16), "A scheduled action has set these bounds; service_scaling_min is 2")]
+)
+def test_the_bounds_that_are_told_are_the_scalable_targets(now, note):
+    target = {"scalable_target": {"min": now[0], "max": now[1], "alarms": []}}
+    title, notes, _templated = told("service_scaling", service_name="posts", __service_scaling_target=target)
+    assert title == f"posts scales from {now[0]} to {now[1]} tasks"
+    assert note in notes[0] if note else not notes
+
+
 def kept_by(mode, enabled, after_instances):
     """Return what instances (where it goes first) and instance_scaling do about policy and provider: [task name]."""
     loader = DataLoader()

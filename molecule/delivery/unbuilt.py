@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the handson.ecs contributors
+"""Without its source URL: a push starts nothing, and of the builds only the cluster's bucket of caches is left."""
+
+from readback import Expectations, client, pages
+
+expect = Expectations()
+expect.equal("build projects", pages("codebuild", "list_projects", "projects"), [])
+expect.equal("roles", [r["RoleName"] for r in pages("iam", "list_roles", "Roles") if "build" in r["RoleName"]], [])
+groups = [g["logGroupName"] for g in pages("logs", "describe_log_groups", "logGroups")]
+expect.equal("logs of builds", [g for g in groups if g.startswith("/aws/codebuild/")], [])
+buckets = [b["Name"] for b in client("s3").list_buckets()["Buckets"]]
+expect.equal("buckets", [b for b in buckets if b.endswith("-codebuild-cache-store")], buckets)
+expect.finish()

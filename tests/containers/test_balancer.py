@@ -106,6 +106,14 @@ def test_a_body(ask, chunked):
     assert json.loads(ask("/web", "POST", body, **headers)[2])["body"] == "first,second"
 
 
+def test_a_client_that_waits_for_the_word_to_go_on_gets_it_at_once(ask):
+    with socket.create_connection(("127.0.0.1", ask.port), timeout=5) as client:
+        client.sendall(b"POST /web HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 Continue\r\n")
+        client.sendall(b"body")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_head_has_the_length_and_no_body(ask):
     status, headers, body = ask("/web", "HEAD")
     assert (status, body) == (200, "") and int(headers["Content-Length"]) > 0
@@ -148,6 +156,18 @@ def test_a_taken_port_is_refused_with_its_holder(targets):
     assert str(targets[0].address[1]) in str(refused.value) and "load_balancer_listener_port" in str(refused.value)
 
 
+@pytest.mark.parametrize("protocol", ["HTTPS", "TLS", "TCP"])
+def test_a_listener_that_would_answer_nobody_is_refused(targets, protocol):
+    backend = balancer.ELBv2Backend("ap-southeast-1", "123456789012")
+    for refused in (
+        lambda: backend.create_listener("balancer", protocol, "443", None, None, []),
+        lambda: backend.modify_listener("listener", None, protocol),
+    ):
+        with pytest.raises(balancer.ELBClientError, match=f"{protocol} is left out there") as error:
+            refused()
+        assert "load_balancer_certificate_arn" in str(error.value) and "make site" in str(error.value)
+
+
 def test_which_ports_a_listener_could_not_have(request, monkeypatch):
     holder = socket.create_server(("127.0.0.1", 0))
     request.addfinalizer(holder.close)
@@ -176,5 +196,20 @@ def test_ports_follow_the_listeners(targets):
     assert get(free, "/")[0] == 503
     backend.load_balancers.clear()
     balancer.follow([backend])
+    assert not balancer._refused
     with pytest.raises(ConnectionRefusedError):
         get(free, "/")
+
+
+def test_a_port_that_can_not_be_had_is_logged_once_and_opened_when_it_is_free(targets, caplog):
+    (port,) = machine.free_ports(1)
+    listener = SimpleNamespace(protocol="HTTP", port=port, rules={})
+    backend = SimpleNamespace(load_balancers={"b": SimpleNamespace(arn="b", listeners={"l": listener})}, target_groups={})
+    with socket.create_server(("127.0.0.1", port)):
+        for _ in range(3):
+            balancer.follow([backend])
+        assert len(caplog.messages) == 1 and f"port {port} of 127.0.0.1" in caplog.text
+    balancer.follow([backend])
+    assert get(port, "/")[0] == 503 and len(caplog.messages) == 2 and not balancer._refused
+    backend.load_balancers.clear()
+    balancer.follow([backend])

@@ -18,16 +18,17 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/shop"}}
         ({"mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}]}, "mountPoints"),
         ({"volumesFrom": [{"sourceContainer": "other"}]}, "volumesFrom"),
         ({"dependsOn": [{"containerName": "db", "condition": "HEALTHY"}]}, "dependsOn"),
+        ({"privileged": True}, "privileged (it would be root on this machine"),
     ],
 )
-def test_what_would_lose_data_or_order_is_refused(setting, why):
+def test_what_would_lose_data_or_order_or_rule_the_machine_is_refused(setting, why):
     backend = EC2ContainerServiceBackend("ap-southeast-1", "123456789012")
     container = {"name": "app", "image": "shop:v1", "memory": 64}
     with pytest.raises(ECSException) as refused:
         backend.register_task_definition("shop", [container | setting])
     assert why in refused.value.message and "make site" in refused.value.message and "app" in refused.value.message
     assert not backend.task_definitions.get("shop")
-    empty = {"mountPoints": [], "volumesFrom": [], "dependsOn": []}
+    empty = {"mountPoints": [], "volumesFrom": [], "dependsOn": [], "privileged": False}
     assert backend.register_task_definition("shop", [container | empty]).revision == 1
 
 

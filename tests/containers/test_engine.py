@@ -5,11 +5,13 @@
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import docker.errors
 import pytest
@@ -19,8 +21,11 @@ from containers import machine
 OURS, OTHER = "127.0.0.1:5011/", "127.0.0.1:5012/"
 
 
-def image(number, *tags, digests=()):
-    return {"Id": f"sha256:{number}", "RepoTags": list(tags) or None, "RepoDigests": list(digests) or None}
+def image(number, *tags, digests=(), label=None):
+    labels = {"handson.repository": label} if label else None
+    return {
+        "Id": f"sha256:{number}", "RepoTags": list(tags) or None, "RepoDigests": list(digests) or None, "Labels": labels
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,9 @@ def image(number, *tags, digests=()):
         ([image(1, "<none>:<none>", digests=[OURS + "shop@sha256:0"])], ["sha256:1"]),
         ([image(1, "mine:1", digests=[OURS + "shop@sha256:0"])], []),
         ([image(1, digests=["<none>@<none>"])], []),
+        # It lost it before it was pushed.
+        ([image(1, label=OURS + "shop"), image(2, "<none>:<none>", label=OURS + "shop")], ["sha256:1", "sha256:2"]),
+        ([image(1, label=OTHER + "shop"), image(2, "mine:1", label=OURS + "shop")], []),
     ],
 )
 def test_which_images_are_forgotten(images, names):
@@ -40,18 +48,25 @@ def test_which_images_are_forgotten(images, names):
 
 
 class Api:
-    """The images of an engine."""
+    """The images of an engine. `kept` are the names of those that something is built on: they lose their name only."""
 
-    def __init__(self, *images):
-        self.there = list(images)
+    def __init__(self, *images, kept=()):
+        self.there, self.kept = list(images), kept
 
-    def images(self):
-        return self.there
+    def images(self, name=None, all=False):
+        return [each for each in self.there if name is None or name in names_of(each)]
 
     def remove_image(self, name):
-        if not any(name in (each["RepoTags"] or []) for each in self.there):
+        if not self.images(name):
             raise docker.errors.ImageNotFound(name)
-        self.there = [each for each in self.there if name not in (each["RepoTags"] or [])]
+        if name in self.kept:
+            self.images(name)[0]["RepoTags"] = None
+            return
+        self.there = [each for each in self.there if name not in names_of(each)]
+
+
+def names_of(image):
+    return [image["Id"], *(image["RepoTags"] or [])]
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -61,6 +76,21 @@ def test_the_base_stays_while_another_endpoint_builds_on_it(shared):
     found = engine.Engine(SimpleNamespace(api=api), "/state")
     assert found.forget_images((OURS + "shop:",), base_image.REFERENCE, "127.0.0.1:") == (1, 0)
     assert api.there == ([base, other] if shared else [])
+
+
+def test_what_was_built_and_never_pushed_goes_too_and_so_does_the_base():
+    base, lost = image(0, base_image.REFERENCE), image(1, "<none>:<none>", label=OURS + "shop")
+    api = Api(base, lost, image(2, OURS + "shop:v1"))
+    found = engine.Engine(SimpleNamespace(api=api), "/state")
+    assert found.forget_images((OURS + "shop:",), base_image.REFERENCE, "127.0.0.1:") == (2, 0)
+    assert api.there == []
+
+
+def test_a_base_that_something_else_is_built_on_is_told():
+    api = Api(image(0, base_image.REFERENCE), kept=[base_image.REFERENCE])
+    found = engine.Engine(SimpleNamespace(api=api), "/state")
+    assert found.forget_images((OURS + "shop:",), base_image.REFERENCE, "127.0.0.1:") == (0, 1)
+    assert found.forget_images((OURS + "shop:",), base_image.REFERENCE, "127.0.0.1:") == (0, 0), "once"
 
 
 def test_only_images_of_repositories_that_were_had_here_are_removed(tmp_path):
@@ -90,11 +120,11 @@ def test_what_ended_and_why():
     assert found.exit_of("b") == (137, "OutOfMemoryError: Container killed due to memory usage")
 
 
-def start(tmp_path, port=0, **environment):
+def start(tmp_path, port=0, command="start", **environment):
     command = [
         sys.executable,
         str(machine.ENDPOINT),
-        "start",
+        command,
         "--state-dir",
         str(tmp_path / "state"),
         "--port",
@@ -124,11 +154,23 @@ def test_an_engine_of_this_machine(monkeypatch, host):
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    """As much of an engine as is asked before the endpoint starts."""
+    """As much of an engine as is asked before the endpoint starts. It can push to where it can connect to."""
 
     def do_GET(self):
-        body = json.dumps({"ApiVersion": "1.43"}).encode() if self.path.endswith("/version") else b"OK"
-        self.send_response(200)
+        if self.path.endswith("/version"):
+            return self.answer(200, {"ApiVersion": "1.43"})
+        return self.answer(200, self.server.info if self.path.endswith("/info") else "OK")
+
+    def do_POST(self):
+        asked = parse_qs(urlsplit(self.path).query)["fromImage"][0]
+        if not self.server.apart:
+            host, _, port = asked.partition("/")[0].partition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
+        self.answer(404, {"message": f"{asked} not found"})
+
+    def answer(self, status, content):
+        body = json.dumps(content).encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -139,9 +181,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def answering():
+def answering(request):
     """Where an engine seems to be."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.apart, server.info = getattr(request, "param", (False, {}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {"DOCKER_HOST": f"tcp://127.0.0.1:{server.server_port}", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     server.shutdown()
@@ -155,6 +198,43 @@ def test_an_engine_without_the_docker_command(tmp_path, answering):
         and f"A Docker engine answers at {host}, but there is no docker command" in started.stderr
     )
     assert "docker-ce-cli" in started.stderr and not (tmp_path / "state" / "pid").exists()
+
+
+@pytest.mark.parametrize(
+    ("answering", "kind"),
+    [
+        ((True, {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}), "it is rootless"),
+        ((True, {"OperatingSystem": "Docker Desktop"}), "it is Docker Desktop, in a virtual machine"),
+        ((True, {"SecurityOptions": None}), "runs apart from this machine: it does not reach a port of 127.0.0.1"),
+    ],
+    indirect=["answering"],
+)
+def test_an_engine_that_can_not_push_here_is_refused_before_anything_is_made(tmp_path, answering, kind):
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    (tmp_path / "docker").chmod(0o755)
+    started = start(tmp_path, PATH=str(tmp_path), **answering)
+    assert started.returncode == 1 and kind in started.stderr and "Traceback" not in started.stderr
+    for way_out in ("Nothing was started", "docker context ls", "DOCKER_HOST", "make site"):
+        assert way_out in started.stderr
+    assert not (tmp_path / "state" / "pid").exists()
+
+
+def test_stop_without_the_engine_says_what_stays_in_it(tmp_path):
+    nowhere = {"DOCKER_HOST": f"unix://{tmp_path}/no-such-socket"}
+    never = start(tmp_path, command="stop", **nowhere)
+    assert (never.returncode, never.stdout, never.stderr) == (0, "not running\n", "")
+    state = tmp_path / "state"
+    state.mkdir()
+    for name in ("a", "b", "c", "d", "e"):
+        repositories.note(state, OURS + name)
+    engine.Engine(None, str(state)).note_containers()
+    stopped = start(tmp_path, command="stop", **nowhere)
+    assert stopped.returncode == 1 and "Traceback" not in stopped.stderr
+    images = "the images of 127.0.0.1:5011/a, 127.0.0.1:5011/b, 127.0.0.1:5011/c and 2 more"
+    assert f"So this stays in it: the endpoint's containers and {images}. Start the engine" in stopped.stderr
+    assert "Nothing was started" not in stopped.stderr and f"rm -r {state}" in stopped.stderr
+    assert (state / engine.STARTED).stat().st_mode & 0o777 == 0o600
+    assert len(repositories.noted(state)) == 5, "the next stop knows as much"
 
 
 def test_a_taken_port_of_the_endpoint_names_the_command_that_starts_this_one(tmp_path, answering):

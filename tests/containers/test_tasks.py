@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import docker.errors
 import pytest
+import requests
 from container_endpoint import balancer, engine, health, registry, tasks
 
 ARN = "arn:aws:ecs:ap-southeast-1:123456789012:task/shop/0123456789abcdef0123456789abcdef"
@@ -98,6 +99,7 @@ def specification(definition, **options):
 def test_a_container_definition_in_dockers_words(definition, wanted):
     made = specification(definition)
     assert {key: made[key] for key in wanted} == wanted
+    assert "privileged" not in made
     assert made["labels"] == {"handson.endpoint": "/state", "handson.task": ARN, "handson.container": "app"}
 
 
@@ -175,7 +177,54 @@ def test_which_ended_by_themselves():
     tasks._ending.add("being-ended")
     containers = [listed("a", "exited"), listed("b", "running", name="log"), listed("being-ended", "exited", name="x")]
     containers.append(listed("big", "exited", name="big"))
-    assert tasks.ended(containers) == {ARN: {"app": (3, None), "big": (137, engine.OUT_OF_MEMORY)}}
+    assert tasks.ended(containers, {}) == {ARN: {"app": (3, None), "big": (137, engine.OUT_OF_MEMORY)}}
+
+
+def test_which_were_removed_by_somebody(found, monkeypatch):
+    """They are in no list any more: `docker rm --force`, `docker system prune`."""
+    for arn, state, ids in (
+        (ARN, tasks.UP, {"app": "a", "log": "b", "ours": "being-ended"}),
+        ("starting", tasks.STARTING, {"app": "c"}),
+        ("failed", tasks.FAILED, {"app": "d"}),
+    ):
+        tasks.runs[arn] = tasks.Run()
+        tasks.runs[arn].state, tasks.runs[arn].ids = state, ids
+    tasks._ending.add("being-ended")
+    before = tasks.up()
+    tasks.runs["starting"].state = tasks.UP  # after Docker was asked
+    missing = tasks.ended([listed("b", "running", name="log")], before)
+    assert missing == {ARN: {"app": (137, "The container was removed from Docker, and not by ECS")}}
+    # Its exit code was known before.
+    tasks.ended([listed("a", "exited"), listed("b", "running", name="log")], before)
+    assert tasks.ended([listed("b", "running", name="log")], before) == {ARN: {"app": (3, None)}}
+    # Removed between the list and the question how it ended.
+    monkeypatch.setattr(found, "exit_of", gone)
+    assert tasks.ended([listed("a", "exited"), listed("b", "running", name="log")], before) == {}
+    tasks.end_unwanted([], {ARN: task({"name": "app"}, status="STOPPED")})
+    assert ARN not in {arn for arn, ids in tasks.up().items() if ids}, "nothing of a stopped task is missed"
+
+
+def gone(_container_id):
+    raise docker.errors.NotFound("no such container")
+
+
+def test_a_container_that_can_not_be_ended_is_tried_again_after_a_while(found, monkeypatch):
+    slept = []
+    monkeypatch.setattr(tasks.time, "sleep", slept.append)
+    monkeypatch.setattr(tasks.threading, "Thread", Now)
+    monkeypatch.setattr(found, "end", lambda *_: gone(None))
+    tasks.end_unwanted([listed("a", "running", arn="forgotten")], {})
+    assert slept == [tasks.AGAIN] and not tasks._ending
+
+
+def test_an_engine_that_goes_while_a_task_starts(found, monkeypatch):
+    def no_answer(*_):
+        raise requests.exceptions.ConnectionError("refused")
+
+    monkeypatch.setattr(tasks, "_pull", no_answer)
+    it, run = task({"name": "app"}), tasks.Run()
+    tasks._start(None, it, run)
+    assert (run.state, run.reason) == (tasks.FAILED, "CannotStartContainerError: refused")
 
 
 @pytest.mark.parametrize(("count", "is_busy"), [(0, False), (1, True), (-1, False)])

@@ -2,7 +2,7 @@
 # Copyright: the handson.ecs contributors
 """Entry point: ``python <this directory> <command> ...``, with the commands of embedded_endpoint."""
 
-import contextlib
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ sys.path.insert(0, str(PACKAGE.parent))
 
 from embedded_endpoint import cli, gaps, probe, process  # noqa: E402  (needs the path above)
 
-from container_endpoint import base_image, engine, repositories  # noqa: E402
+from container_endpoint import base_image, engine, reach, repositories  # noqa: E402
 
 process.__file__ = __file__  # the server that `start` launches is this package's
 process.COMMAND = "make containers"
@@ -44,6 +44,8 @@ def _start(state, arguments) -> int:
     engine.refuse_elsewhere()
     found = engine.find(state)
     engine.refuse_without_command()
+    if not process.running_port(state, arguments.port):
+        reach.refuse_apart(found)
     if base_image.is_wanted() and not found.has_image(base_image.REFERENCE):
         base_image.build(found.client)
     return _START(state, arguments)
@@ -52,23 +54,43 @@ def _start(state, arguments) -> int:
 def _stop(state, arguments) -> int:
     code = _STOP(state, arguments)
     shutil.rmtree(state.path / engine.LAYERS, ignore_errors=True)
-    with contextlib.suppress(engine.NoEngine):  # without one nothing of ours can be left in it
+    try:
         found = engine.find(state)
-        found.end_all()
-        mine = repositories.prefixes(repositories.noted(state.path))
-        gone, left = found.forget_images(mine, base_image.REFERENCE, f"{probe.HOST}:")
+    except engine.NoEngine as error:
+        left = _left_in_it(state)
         if not left:
-            repositories.forget(state.path)
-        if gone or left:
-            print(_told(gone, left), file=sys.stderr)
+            return code
+        print(
+            f"{error.wrong} So this stays in it: {left}. Start the engine, and stop the endpoint once more (make "
+            f"containers-down). Where that engine is gone for good: rm -r {shlex.quote(str(state.path))}",
+            file=sys.stderr,
+        )
+        return 1
+    found.end_all()
+    (state.path / engine.STARTED).unlink(missing_ok=True)
+    mine = repositories.prefixes(repositories.noted(state.path))
+    gone, left = found.forget_images(mine, base_image.REFERENCE, f"{probe.HOST}:")
+    if not left:
+        repositories.forget(state.path)
+    if gone or left:
+        print(_told(gone, left), file=sys.stderr)
     return code
+
+
+def _left_in_it(state) -> str:
+    """What this endpoint has left in an engine that doesn't answer now, as far as it is noted; empty if nothing is."""
+    names = sorted(repositories.noted(state.path))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    images = [f"the images of {', '.join(names[:3])}{more}"] if names else []
+    containers = ["the endpoint's containers"] if (state.path / engine.STARTED).exists() else []
+    return " and ".join(containers + images)
 
 
 def _told(gone: int, left: int) -> str:
     tags = f"{gone} image tag{'' if gone == 1 else 's'}"
     text = f"Removed from Docker: the containers of this endpoint, and {tags} of its registry."
     if left:
-        text += f" {left} could not be removed (does a container of yours use one?): docker images."
+        text += f" {left} could not be removed (does a container or an image of yours use one?): docker image ls."
     return (
         f"{text}\nWhat stays there: the image that they were built on, if Docker downloaded one (docker image ls), and "
         "its build cache (docker builder prune)."

@@ -2,13 +2,12 @@
 # Copyright: the handson.ecs contributors
 """The load balancers' listeners: one HTTP server a port of the loopback interface, which follows the rules.
 
-Left out: HTTPS, stickiness, authentication, access logs. The load balancer's name is ``localhost``, so the listener's
-port is what tells one from another: two listeners need two ports.
+Left out: HTTPS (refused when a listener is made), stickiness, authentication, access logs. The load balancer's name is
+``localhost``, so the listener's port is what tells one from another: two listeners need two ports.
 """
 
 import http.client
 import itertools
-import logging
 import socket
 import threading
 import time
@@ -22,16 +21,17 @@ from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 
 from container_endpoint import health, routing, traffic
+from container_endpoint.trouble import Trouble
 
 NAME = "localhost"
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-LOG = logging.getLogger("container_endpoint")
 
 #: requests that are on their way, by the address of their target
 open_requests: Counter[tuple[str, int]] = Counter()
 _counting = threading.Lock()  # += of one thread may otherwise lose that of another
 _turn = itertools.count()
 _servers: dict[int, tuple[ThreadingHTTPServer, str]] = {}  # port -> (server, listener ARN)
+_refused: dict[int, Trouble] = {}  # by port
 
 
 def _count(address: tuple[str, int], number: int) -> None:
@@ -50,6 +50,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_args: Any) -> None:
         """Nothing: a load balancer's access log is off by default."""
+
+    def handle_expect_100(self) -> bool:
+        """Tell a client that waits before it sends a large body to go on, at once: curl waits a second."""
+        go_on = super().handle_expect_100()
+        self.wfile.flush()
+        return go_on
 
     def _handle(self) -> None:
         body = self._body()
@@ -215,8 +221,10 @@ def follow(backends: list[ELBv2Backend]) -> None:
         try:
             server = Server(backend, port, arn)
         except OSError as error:
-            LOG.warning("listener %s: port %s of %s can't be had: %s", arn, port, HOST, error)
+            _refused.setdefault(port, Trouble(f"port {port} of {HOST}, for a listener")).met(f"{arn}: {error}")
             continue
+        if port in _refused:
+            _refused.pop(port).over()
         server.balancer_arn = balancer_arn
         _servers[port] = (server, arn)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
@@ -245,8 +253,27 @@ def _refusal(port: int, holder: str) -> ELBClientError:
     )
 
 
+def _refuse_encrypted(protocol: Any) -> None:
+    if protocol and protocol != "HTTP":
+        raise ELBClientError(
+            "InvalidConfigurationRequest",
+            f"The local endpoint's listeners answer HTTP; {protocol} is left out there, and nobody would get an "
+            "answer. Take HTTP here (no certificate: load_balancer_certificate_arn of the cluster), or try it without "
+            "containers (make site) or on a real account.",
+        )
+
+
+@replace(ELBv2Backend)
+def modify_listener(original, self, arn, port=None, protocol=None, *args, **kwargs):
+    _refuse_encrypted(protocol)
+    if port is not None:
+        _refuse_taken(self, port, arn)
+    return original(self, arn, port, protocol, *args, **kwargs)
+
+
 @replace(ELBv2Backend)
 def create_listener(original, self, load_balancer_arn, protocol, port, *args, **kwargs):
+    _refuse_encrypted(protocol)
     if port and load_balancer_arn in self.load_balancers:
         mine = self.load_balancers[load_balancer_arn].listeners.values()
         if not any(int(each.port) == int(port) for each in mine):  # its own: moto refuses that itself

@@ -2,8 +2,9 @@
 # Copyright: the handson.ecs contributors
 """What a task definition asks for and containers here don't get: refused, or said where people look.
 
-Without its volume a container would lose what it writes, and without its dependency begin too early: that is refused
-when it is registered. The rest is told by an event of the service and by the reason of a container that ended.
+Without its volume a container would lose what it writes, without its dependency begin too early, and privileged be
+root on this machine: that is refused when it is registered. The rest is told by an event of the service and by the
+reason of a container that ended.
 """
 
 from typing import Any
@@ -17,12 +18,12 @@ REFUSED = {
     "mountPoints": "what it writes there would be lost",
     "volumesFrom": "what it writes there would be lost",
     "dependsOn": "it would not wait for the other container",
+    "privileged": "it would be root on this machine, for whoever here can call the endpoint",
 }
 #: What tasks.py, secrets.py, logs.py and the records follow. Names of ports are for other services than these.
 FOLLOWED = {
     "name", "image", "versionConsistency", "command", "entryPoint", "workingDirectory", "user", "environment",
-    "secrets", "essential", "cpu", "memory", "memoryReservation", "portMappings", "readonlyRootFilesystem", "privileged",
-    "stopTimeout",
+    "secrets", "essential", "cpu", "memory", "memoryReservation", "portMappings", "readonlyRootFilesystem", "stopTimeout",
 }  # fmt: skip
 #: Settings of the task definition itself, by moto's names:
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskDefinition.html

@@ -11,11 +11,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 LABEL, TASK, CONTAINER = "handson.endpoint", "handson.task", "handson.container"
+REPOSITORY = "handson.repository"  # the label that module image gives what it builds: module_utils/images.py
 LAYERS = "layers"  # the folder of what was pushed, below the state directory
+STARTED = "started-containers"  # a file there: there may be some in the engine
 TIMEOUT = 60  # seconds for one call of the engine
 #: The reason of a container that the kernel ended at its hard limit:
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
@@ -24,7 +27,11 @@ _engine: "Engine | None" = None
 
 
 class NoEngine(Exception):
-    """There is no Docker engine to talk to; the text says the way out."""
+    """There is no Docker engine to talk to: what is wrong, and the way out of somebody who wants to start one."""
+
+    def __init__(self, wrong: str, way_out: str):
+        super().__init__(f"{wrong} {way_out}")
+        self.wrong = wrong
 
 
 class Engine:
@@ -33,6 +40,10 @@ class Engine:
     def __init__(self, client: Any, owner: str):
         self.client = client
         self.owner = owner
+
+    def note_containers(self) -> None:
+        """Note in the state directory that there may be some of ours."""
+        (Path(self.owner) / STARTED).touch(mode=0o600)
 
     def ours(self) -> list[dict[str, Any]]:
         """Our containers, running or not: [{Id, State, Labels, …}], in one call."""
@@ -71,7 +82,8 @@ class Engine:
         """Remove the images whose tags, or names by which they were pushed, begin so, and then the base image.
 
         That one stays while another endpoint has images at the same `place`: made anew it would be another one, and so
-        would all that are built on it. Returns how many names went, and how many of the images stay all the same.
+        would all that are built on it. Returns how many names went, and how many of the images stay all the same, the
+        base image among them where something else is built on it.
         """
         import docker.errors
 
@@ -80,23 +92,39 @@ class Engine:
             with contextlib.suppress(docker.errors.APIError):
                 self.client.api.remove_image(name)
                 gone += 1
-        images = self.client.api.images()
+        images, left = self.client.api.images(), 0
         if not to_forget(images, (place,)):
+            numbers = {each["Id"] for each in self.client.api.images(name=base)}
             with contextlib.suppress(docker.errors.APIError):
                 self.client.api.remove_image(base)
-        return gone, len(to_forget(images, prefixes))
+            # Docker may take the name and keep the image, where another one is built on it.
+            left = sum(each["Id"] in numbers for each in self.client.api.images(all=True))
+        return gone, left + len(to_forget(images, prefixes))
 
 
 def to_forget(images: list[dict[str, Any]], prefixes: tuple[str, ...]) -> list[str]:
-    """By which names to remove the images under prefixes: their tags, or the id of one that has none any more."""
+    """By which names to remove the images under prefixes: their tags, or the id of one that has none any more.
+
+    One that lost its tag before it was pushed has no name at all; what the build wrote on it tells whose it is.
+    """
     names = []
     for image in images:
         tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
         digests = [each for each in image.get("RepoDigests") or [] if not each.startswith("<none>")]
         ours = [each for each in [*tags, *digests] if each.startswith(prefixes)]
+        built_for = (image.get("Labels") or {}).get(REPOSITORY)
+        mine = bool(ours) or (built_for is not None and f"{built_for}:".startswith(prefixes))
         # One that lost its tag to a newer build goes by its id.
-        names += [each for each in ours if each in tags] or ([image["Id"]] if ours and not tags else [])
+        names += [each for each in ours if each in tags] or ([image["Id"]] if mine and not tags else [])
     return names
+
+
+def silence() -> tuple[type[Exception], ...]:
+    """How it looks when the engine doesn't answer, or answers with an error. Only where `find` found the package."""
+    import docker.errors
+    import requests
+
+    return requests.exceptions.RequestException, docker.errors.DockerException
 
 
 def find(state) -> Engine:
@@ -108,18 +136,18 @@ def find(state) -> Engine:
         import docker
     except ImportError:
         raise NoEngine(
-            "Real containers need the Python package `docker`, which comes with moto[server]: pip install -r "
-            "requirements.txt. Without containers: make site."
+            "Real containers need the Python package `docker`, which comes with moto[server].",
+            "Install it: pip install -r requirements.txt. Without containers: make site.",
         ) from None
-    host = _host()
+    place = host()
     try:
-        client = docker.DockerClient(base_url=host, timeout=TIMEOUT, version="auto")
+        client = docker.DockerClient(base_url=place, timeout=TIMEOUT, version="auto")
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
         raise NoEngine(
-            f"No Docker engine answers at {host}: {error}. Nothing was started. Install Docker "
-            "(https://docs.docker.com/engine/install/), start it (sudo systemctl start docker, or Docker Desktop), or "
-            "say where it is with DOCKER_HOST. Without containers: make site."
+            f"No Docker engine answers at {place}: {error}.",
+            "Nothing was started. Install Docker (https://docs.docker.com/engine/install/), start it (sudo systemctl "
+            "start docker), or say where it is with DOCKER_HOST. Without containers: make site.",
         ) from None
     _engine = Engine(client, str(state.path))
     return _engine
@@ -127,15 +155,15 @@ def find(state) -> Engine:
 
 def refuse_elsewhere() -> None:
     """Raise NoEngine where the engine is another machine's. It isn't asked anything: nobody may answer for a minute."""
-    host = _host()
-    there = urlsplit(host)
+    place = host()
+    there = urlsplit(place)
     if there.scheme not in ("tcp", "http", "https", "ssh") or _is_here(there.hostname or ""):
         return
     raise NoEngine(
-        f"The Docker engine at {host} is on another machine, and this endpoint's registry and load balancers answer on "
-        "the loopback interface of this one: it could neither push an image nor reach a container. Nothing was "
-        "started. Take an engine of this machine: unset DOCKER_HOST, or docker context use default. Without "
-        "containers: make site."
+        f"The Docker engine at {place} is on another machine, and this endpoint's registry and load balancers answer "
+        "on the loopback interface of this one: it could neither push an image nor reach a container.",
+        "Nothing was started. Take an engine of this machine: unset DOCKER_HOST, or docker context use default. "
+        "Without containers: make site.",
     )
 
 
@@ -149,13 +177,15 @@ def refuse_without_command() -> None:
     """Raise NoEngine where there is an engine and no docker command, by which images are built and pushed."""
     if shutil.which("docker") is None:
         raise NoEngine(
-            f"A Docker engine answers at {_host()}, but there is no docker command here, by which images are built and "
-            "pushed. Nothing was started. Install it (https://docs.docker.com/engine/install/, package docker-ce-cli; "
-            "Debian and Ubuntu: docker.io or docker-cli), or put its folder on the PATH. Without containers: make site."
+            f"A Docker engine answers at {host()}, but there is no docker command here, by which images are built and "
+            "pushed.",
+            "Nothing was started. Install it (https://docs.docker.com/engine/install/, package docker-ce-cli; "
+            "Debian and Ubuntu: docker.io or docker-cli), or put its folder on the PATH. Without containers: make "
+            "site.",
         )
 
 
-def _host() -> str:
+def host() -> str:
     """Where the engine is: DOCKER_HOST, else the docker command's current context, else the usual socket."""
     if os.environ.get("DOCKER_HOST"):
         return os.environ["DOCKER_HOST"]

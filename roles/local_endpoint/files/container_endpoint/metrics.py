@@ -9,7 +9,6 @@ Unlike there, a minute can be seen before it is over. What wasn't measured has n
 so nothing scales. Used is what this machine's processors did, registered what the recorded instances would have.
 """
 
-import logging
 import os
 import threading
 import time
@@ -26,8 +25,8 @@ from moto.ecs.models import ecs_backends
 from moto.elbv2 import elbv2_backends
 
 from container_endpoint import engine, health, traffic
+from container_endpoint.trouble import Trouble
 
-LOG = logging.getLogger("container_endpoint")
 INTERVAL = min(max(float(os.environ.get("HANDSON_METRICS_INTERVAL") or 20), 1), 60)  # seconds between two looks
 KEPT = 3 * 60 * 60  # seconds; CloudWatch keeps values of less than a minute as long, those of a minute for 15 days
 SHORTEST = 0.1  # seconds: what a container used in less says nothing
@@ -288,12 +287,13 @@ def start(found: engine.Engine, stop: threading.Event) -> None:
 
 
 def _run(found: engine.Engine, stop: threading.Event) -> None:
-    meter = Meter()
+    meter, trouble = Meter(), Trouble("metrics")
     while True:
         due = (time.time() // INTERVAL + 1) * INTERVAL
         if stop.wait(max(due - time.time(), 0)):
             return
         try:
             meter.look(found, due)
-        except Exception:  # one look that failed has no values; the next one has
-            LOG.exception("metrics")
+            trouble.over()
+        except Exception as error:  # one look that failed has no values; the next one has
+            trouble.met(error, trace=not isinstance(error, engine.silence()))

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from typing import Any
 
 from embedded_endpoint import server
 from embedded_endpoint.gaps import (
@@ -29,10 +30,14 @@ from moto.ecs.models import ecs_backends
 from moto.elbv2 import elbv2_backends
 
 from container_endpoint import balancer, definitions, engine, health, metrics, ports, registry, tasks
+from container_endpoint.trouble import Trouble
 
-LOG = logging.getLogger("container_endpoint")
 TICK = 0.25  # seconds
+LONGEST = 3.0  # seconds between two ticks of which none goes well
+SAID_AFTER = 2  # looks in a row that Docker doesn't answer
 _stop = threading.Event()
+_clock, _docker = Trouble("tick"), Trouble("Docker doesn't answer")
+_told: set[str] = set()  # ARNs of the services whose events say that Docker doesn't answer
 
 
 def install(state) -> None:
@@ -61,30 +66,72 @@ def uninstall() -> None:
 
 
 def _run(found: engine.Engine) -> None:
-    while not _stop.wait(TICK):
+    pause = TICK
+    while not _stop.wait(pause):
         try:
-            tick(found)
-        except Exception:  # the clock must not stand still for one thing that went wrong
-            LOG.exception("tick")
+            well = tick(found)
+            _clock.over()
+        except Exception as error:  # the clock must not stand still for one thing that went wrong
+            _clock.met(error, trace=True)
+            well = False
+        pause = TICK if well else min(2 * pause, LONGEST)
 
 
-def tick(found: engine.Engine) -> None:
-    """Look at the containers once, and let the records follow; then the other way round."""
-    containers = found.ours()
-    ended = tasks.ended(containers)
+def look(found: engine.Engine) -> tuple[list[dict[str, Any]] | None, dict[str, Any]]:
+    """Our containers, None where Docker doesn't answer, and which of them ended."""
+    up = tasks.up()  # before Docker is asked: what is started meanwhile isn't missing
+    try:
+        containers = found.ours()
+        ended = tasks.ended(containers, up)
+    except engine.silence() as error:
+        _docker.met(error)
+        return None, {}
+    _docker.over()
+    return containers, ended
+
+
+def tick(found: engine.Engine) -> bool:
+    """Look at the containers once, and let the records follow; then the other way round. False without Docker.
+
+    Targets are asked then, too: a task that doesn't answer any more is unhealthy, whatever its container does.
+    """
+    containers, ended = look(found)
     with LOCK:
         backends = [backend for regions in list(ecs_backends.values()) for backend in list(regions.values())]
         balancers = [backend for regions in list(elbv2_backends.values()) for backend in list(regions.values())]
         records = {}
         for backend in backends:
             _record_ends(backend, ended)
+            _say_whether_docker_answers(backend)
             if backend.clusters:
                 reconcile.catch_up(backend)
             records |= {arn: task for group in backend.tasks.values() for arn, task in group.items()}
+        if not _docker.looks:
+            _told.clear()  # of services that were deleted meanwhile
         groups = [group for backend in balancers for group in list(backend.target_groups.values())]
-    tasks.end_unwanted(containers, records)
+    if containers is not None:
+        tasks.end_unwanted(containers, records)
     balancer.follow(balancers)
     health.ask_due(groups)
+    return containers is not None
+
+
+def _say_whether_docker_answers(backend) -> None:
+    """In an event of each service, once when it begins and once when it is over."""
+    out = _docker.looks >= SAID_AFTER
+    for service in backend.services.values():
+        if service.status == "INACTIVE" or out == (service.arn in _told):
+            continue
+        if out:
+            _told.add(service.arn)
+            event(
+                service,
+                f"The Docker engine does not answer ({_docker.text}). Until it does, no container starts or "
+                "ends, and tasks that are said to be RUNNING may have ended.",
+            )
+        else:
+            _told.discard(service.arn)
+            event(service, "The Docker engine answers again.")
 
 
 def _record_ends(backend, ended: dict[str, dict[str, tuple[int | None, str | None]]]) -> None:

@@ -6,6 +6,7 @@ The container's ports are published on free ports of the loopback interface. Tho
 of several instances) would collide on one machine; ``health.addresses`` leads from one to the other.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -19,6 +20,9 @@ from container_endpoint import engine, health, logs, registry, secrets
 LOG = logging.getLogger("container_endpoint")
 STARTING, UP, FAILED = "starting", "up", "failed"
 STOP_SECONDS = 30  # stopTimeout's default on EC2
+#: How a container ended that somebody removed: `docker rm --force` sends SIGKILL.
+REMOVED = (137, "The container was removed from Docker, and not by ECS")
+AGAIN = 5.0  # seconds until a container that could not be ended is tried again
 
 
 class Run:
@@ -27,6 +31,7 @@ class Run:
     def __init__(self) -> None:
         self.state = STARTING
         self.ids: dict[str, str] = {}  # container name -> Docker's id
+        self.ends: dict[str, tuple[int | None, str | None]] = {}  # by container name, as long as Docker knew
         self.reason = self.code = ""
         self.at_fault: str | None = None  # the container that failed
         self.addresses: list[tuple[str, int]] = []  # keys in health.addresses
@@ -55,6 +60,7 @@ def _start(backend, task, run: Run) -> None:
             specification = _specification(backend, task, container)
             environment = specification.pop("environment") | secrets.resolve(backend, container.definition)
             _pull(client, specification["image"])
+            engine.find(None).note_containers()
             made = client.containers.create(environment=environment, **specification)
             run.ids[name] = made.id
             made.start()
@@ -69,6 +75,8 @@ def _start(backend, task, run: Run) -> None:
         run.code, run.reason = "TaskFailedToStart", f"ResourceInitializationError: {error}"
     except docker.errors.APIError as error:
         run.code, run.reason = "TaskFailedToStart", f"CannotStartContainerError: {error.explanation or error}"
+    except engine.silence() as error:
+        run.code, run.reason = "TaskFailedToStart", f"CannotStartContainerError: {error}"
     except Exception as error:  # a thread's exception reaches nobody else
         LOG.exception("task %s", task.task_arn)
         run.code, run.reason = "TaskFailedToStart", f"CannotStartContainerError: {error}"
@@ -128,7 +136,6 @@ def _specification(backend, task, container) -> dict[str, Any]:
         "user": definition.get("user"),
         "working_dir": definition.get("workingDirectory"),
         "read_only": bool(definition.get("readonlyRootFilesystem")),
-        "privileged": bool(definition.get("privileged")),
         "init": bool((definition.get("linuxParameters") or {}).get("initProcessEnabled")),
         "mem_limit": f"{hard}m" if hard else None,
         "mem_reservation": f"{soft}m" if soft else None,
@@ -176,13 +183,33 @@ def busy(task) -> bool:
     return any(balancer.open_requests[place] > 0 for place in places if place)
 
 
-def ended(containers: list[dict[str, Any]]) -> dict[str, dict[str, tuple[int | None, str | None]]]:
-    """{task ARN: {container name: (exit code, reason)}} of the containers that ended by themselves."""
+def up() -> dict[str, dict[str, str]]:
+    """{task ARN: {container name: Docker's id}} of the tasks whose containers are all started."""
+    return {arn: dict(run.ids) for arn, run in list(runs.items()) if run.state == UP}
+
+
+def ended(
+    containers: list[dict[str, Any]], before: dict[str, dict[str, str]]
+) -> dict[str, dict[str, tuple[int | None, str | None]]]:
+    """{task ARN: {container name: (exit code, reason)}} of the containers that ended, but not by us.
+
+    `before` is what was `up` before Docker was asked for `containers`: what isn't there any more, somebody removed.
+    """
+    import docker.errors
+
     found: dict[str, dict[str, tuple[int | None, str | None]]] = {}
     for each in containers:
         if each["State"] in ("exited", "dead") and each["Id"] not in _ending:
-            labels = each["Labels"]
-            found.setdefault(labels[engine.TASK], {})[labels[engine.CONTAINER]] = engine.find(None).exit_of(each["Id"])
+            arn, name = each["Labels"][engine.TASK], each["Labels"][engine.CONTAINER]
+            with contextlib.suppress(docker.errors.NotFound):  # removed just now: the next look misses it
+                found.setdefault(arn, {})[name] = engine.find(None).exit_of(each["Id"])
+                if arn in runs:
+                    runs[arn].ends[name] = found[arn][name]
+    there = {each["Id"] for each in containers}
+    for arn, ids in before.items():
+        for name, container_id in ids.items():
+            if container_id not in there and container_id not in _ending:
+                found.setdefault(arn, {})[name] = runs[arn].ends.get(name, REMOVED)
     return found
 
 
@@ -199,11 +226,13 @@ def end_unwanted(containers: list[dict[str, Any]], records: dict[str, task_recor
         _ending.add(each["Id"])
         threading.Thread(target=_end, args=(each, task), daemon=True).start()
     gone = [arn for arn, task in records.items() if task.status == "STOPPED"]
-    for arn in [*gone, *(arn for arn in runs if arn not in records)]:
-        for key in runs[arn].addresses if arn in runs else []:
+    for arn in [*gone, *(arn for arn in list(runs) if arn not in records)]:
+        run = runs.get(arn)
+        if run is None or run.state == STARTING:
+            continue
+        for key in run.addresses:
             health.addresses.pop(key, None)
-        if arn in runs:
-            runs[arn].addresses = []
+        run.addresses, run.ids = [], {}
 
 
 def _end(each: dict[str, Any], task) -> None:
@@ -218,7 +247,10 @@ def _end(each: dict[str, Any], task) -> None:
         code = engine.find(None).end(each["Id"], seconds, lambda: logs.finish(each["Id"]))
         if container is not None and code is not None:
             container.exit_code = code
-    except Exception:
-        LOG.exception("container %s after %.0f s", each["Id"][:12], time.monotonic() - started)
+    except Exception as error:
+        known = isinstance(error, engine.silence())
+        text = "container %s after %.0f s: %s"
+        LOG.warning(text, each["Id"][:12], time.monotonic() - started, error, exc_info=not known)
+        time.sleep(AGAIN)
     finally:
         _ending.discard(each["Id"])

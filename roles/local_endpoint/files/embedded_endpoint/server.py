@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the handson.ecs contributors
-"""The server: moto's WSGI application behind our status page and request log, with the gaps filled."""
+"""The server: moto's WSGI application behind our checks, status page and request log, with the gaps filled."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 os.environ.setdefault("AWS_XRAY_SDK_ENABLED", "false")
 for _variable in ("MOTO_ECS_SERVICE_RUNNING", "MOTO_ECS_SERVICE_FAILED_TASKS", "MOTO_ACCOUNT_ID"):
     os.environ.pop(_variable, None)  # they would contradict our scheduler, or the account id the inventory names
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # otherwise each answer tells browsers that any page may read it
 # moto imports boto3; a caller's profile or endpoint must not reach it.
 for _variable in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")] + ["AWS_PROFILE"]:
     os.environ.pop(_variable, None)
@@ -26,6 +27,7 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from embedded_endpoint import gaps  # noqa: E402
+from embedded_endpoint.no_browsers import NoBrowsers  # noqa: E402
 from embedded_endpoint.probe import HOST  # noqa: E402
 from embedded_endpoint.request_log import RequestLog  # noqa: E402
 from embedded_endpoint.state import StateDir  # noqa: E402
@@ -47,6 +49,6 @@ def serve(state: StateDir, port: int) -> None:
     gaps.install()
     application = Unsupported(DomainDispatcherApplication(create_backend_app))
     application = RequestLog(application, state.request_log)
-    application = StatusPage(application, str(state.path), port)
+    application = NoBrowsers(StatusPage(application, str(state.path), port))
     os.environ["MOTO_PORT"] = str(port)  # moto builds some of its own URLs with it
     make_server(HOST, port, application, threaded=True, request_handler=QuietHandler).serve_forever()

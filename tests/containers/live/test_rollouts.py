@@ -82,13 +82,14 @@ def bad(product):
 
 
 @pytest.mark.parametrize(
-    # Within so many seconds of the deployment's start, twice what a calm machine needs. ECS gives up after three tasks, of
+    # Within so many seconds of the deployment's start, four times what a calm machine needs and twice what one with five
+    # times as much to do as it can took. ECS gives up after three tasks, of
     # which those that are unhealthy come one after the other, each after the grace period (10 s) and two looks (2 s).
     ("name", "kind", "cause", "within"),
     [
-        ("roll-wide", "it crashes", r"exit(ed with)? code 1", 40),
-        ("roll-tight", "its health check fails", r"unhealthy in .*Health checks failed with these codes: \[503\]", 90),
-        ("roll-third", "there is no image", r"CannotPullContainerError: .*never-pushed.*", 30),
+        ("roll-wide", "it crashes", r"exit(ed with)? code 1", 100),
+        ("roll-tight", "its health check fails", r"unhealthy in .*Health checks failed with these codes: \[503\]", 180),
+        ("roll-third", "there is no image", r"CannotPullContainerError: .*never-pushed.*", 60),
     ],
 )
 def test_a_bad_version_is_rolled_back_and_its_cause_named(product, bad, say, name, kind, cause, within):

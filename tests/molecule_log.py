@@ -46,7 +46,7 @@ def last_failure(text: str) -> list[str]:
         tasks = re.findall(r"^TASK \[.*\]", text[:at], re.MULTILINE)
         block = re.split(r"^(?:PLAY|TASK|CRITICAL)\b", text[at:], maxsplit=1, flags=re.MULTILINE)[0].splitlines()
         block = [line for line in block if line.strip()]
-        if len(block) > MOST_LINES:
+        if len(block) > MOST_LINES and any(re.match(r"\s+cmd:", line) for line in block):
             block = list(dict.fromkeys(line.strip() for line in block if TELLING.search(line))) or block
         lines = [*tasks[-1:], *block[:MOST_LINES]]
     return [f"    {line[:200]}" for line in lines]

@@ -9,6 +9,7 @@ expect.equal("build projects", pages("codebuild", "list_projects", "projects"), 
 expect.equal("roles", [r["RoleName"] for r in pages("iam", "list_roles", "Roles") if "build" in r["RoleName"]], [])
 groups = [g["logGroupName"] for g in pages("logs", "describe_log_groups", "logGroups")]
 expect.equal("logs of builds", [g for g in groups if g.startswith("/aws/codebuild/")], [])
-buckets = [b["Name"] for b in client("s3").list_buckets()["Buckets"]]
-expect.equal("buckets", [b for b in buckets if b.endswith("-codebuild-cache-store")], buckets)
+bucket = expect.only("buckets", [b["Name"] for b in client("s3").list_buckets()["Buckets"]])
+expect.equal("the bucket of the caches", bucket, "handson-codebuild-cache-store")
+expect.equal("what is in it", client("s3").list_objects_v2(Bucket=bucket)["KeyCount"], 0)
 expect.finish()

@@ -57,7 +57,8 @@ REMEDIES = (
         # Here the tests run, and an AccessDeniedException is a class of Java and of Spring, too.
         r"^BUILD$",
         ANYWHERE,
-        r"(AccessDenied|ACCESS_DENIED).*(arn:aws|is not authorized to perform)|arn:aws.* is not authorized to perform",
+        r"(AccessDenied|ACCESS_DENIED).*(arn:aws|is not authorized to perform)|arn:aws.* is not authorized to perform"
+        r"|An error occurred \(AccessDenied\w*\) when calling",
         NOT_ALLOWED,
     ),
     (r"", ANYWHERE, r"no basic auth credentials", NOT_ALLOWED),

@@ -30,7 +30,8 @@ def left(directory: str, prefix: str, living: bool = False) -> list[str]:
 
     With `living` those of running processes, too. A directory that is not there has none.
     """
-    pattern = re.compile(re.escape(prefix) + r"(\d+)-[a-z0-9_]+")
+    # As `tempfile` makes them: what somebody named after a date is no number of a process with eight letters behind it.
+    pattern = re.compile(re.escape(prefix) + r"(\d{1,7})-[a-z0-9_]{8}")
     try:
         names = os.listdir(directory)
     except OSError:
@@ -57,10 +58,8 @@ def remove_left(directory: str, prefix: str, living: bool = False) -> None:
 def _runs(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # the second is somebody else's, and what we look at is ours
         return False
-    except (OSError, OverflowError):  # somebody else's; not a number that a process can have
-        pass
     return True
 
 

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import io
 import json
+from pathlib import Path
 from typing import Any, Callable
 
 from ansible.module_utils.testing import patch_module_args
@@ -21,6 +22,10 @@ class Failed(AssertionError):
     def __init__(self, result: dict[str, Any]) -> None:
         super().__init__(result.get("msg"))
         self.result = result
+
+
+#: How code begins that a test runs in a process of its own: it makes the checkout importable as pytest does.
+BEGIN = f"import runpy\nrunpy.run_path({str(Path(__file__).resolve().parents[1] / 'conftest.py')!r})\n"
 
 
 def run(module: str, check: bool = False, **options: Any) -> dict[str, Any]:

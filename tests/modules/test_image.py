@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from modules.aws_calls import operations, recorded
-from modules.harness import Failed, run
+from modules.harness import BEGIN, Failed, run
 
 FAKE = Path(__file__).with_name("fake_docker.py")
 URI = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/petclinic-rest"
@@ -135,7 +135,7 @@ def interrupted(docker, options, monkeypatch, tmp_path):
 
     def interrupted(at, kill):
         monkeypatch.setenv("FAKE_DOCKER_WAITS", at)
-        code = "import json, sys\nfrom modules.harness import run\nrun('image', **json.loads(sys.argv[1]))"
+        code = f"{BEGIN}import json, sys\nfrom modules.harness import run\nrun('image', **json.loads(sys.argv[1]))"
         environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": os.pathsep.join(sys.path)}
         process = subprocess.Popen(
             [sys.executable, "-c", code, json.dumps(options)], env=environment, start_new_session=True
@@ -241,8 +241,7 @@ def test_how_it_is_built(docker, context, options):
     run("image", **options, dockerfile="docker/App", build_args={"JAVA_VERSION": 17}, platform="linux/arm64")
     (build,) = docker.called("build")
     assert build["argv"] == [
-        "build", "--tag", REFERENCE, "--label", f"handson.repository={REFERENCE.rpartition(':')[0]}",
-        "--file", str(context / "docker/App"), "--platform", "linux/arm64",
+        "build", "--tag", REFERENCE, "--file", str(context / "docker/App"), "--platform", "linux/arm64",
         "--build-arg", "JAVA_VERSION=17", str(context),
     ]  # fmt: skip
     assert build["attestations"] == "1"

@@ -7,7 +7,7 @@ import sys
 import pytest
 from ansible_collections.handson.ecs.plugins.module_utils import key_pairs
 from modules.aws_calls import operations, recorded
-from modules.harness import Failed, contract, run
+from modules.harness import BEGIN, Failed, contract, run
 
 OWNER = {"handson:cluster": "petclinic-rest-cluster"}
 NAME = "petclinic-rest-key"
@@ -122,7 +122,7 @@ def killed_at(function, call, code, *arguments):
         f"os.{function} = killed\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    assert subprocess.run([sys.executable, "-c", kill + code, *arguments], env=environment, check=False).returncode == -9
+    assert subprocess.run([sys.executable, "-c", BEGIN + kill + code, *arguments], env=environment, check=False).returncode == -9
 
 
 WRITE = """

@@ -203,12 +203,12 @@ def test_the_project_goes_before_what_its_builds_write_to():
     assert absent[1]["ansible.builtin.import_tasks"] == "unused.yml"
     tasks = [absent[0], *unused]
     modules = [next(k for k in t if k.startswith("handson.ecs.")).rsplit(".", 1)[-1] for t in tasks]
-    assert modules == ["codebuild_project", "iam_role", "log_group", "bucket"]
-    project, _role, group, _cache = tasks
+    assert modules == ["codebuild_project", "log_group", "bucket", "iam_role"]
+    project, group, cache, _role = tasks
     assert project["register"] == "__build_project_gone"
     taken = "{{ __build_project_own_log_group and not __build_project_gone.foreign | default(false) }}"
     assert group["handson.ecs.log_group"]["also_untagged"] == taken
     assert derived("__build_project_own_log_group") is True
     assert derived("__build_project_own_log_group", build_project_log_group="/builds") is False
-    cache = tasks[-1]["handson.ecs.bucket"]
+    cache = cache["handson.ecs.bucket"]
     assert cache["state"] == "empty" and cache["prefix"] == "{{ build_project_cache_prefix }}/"

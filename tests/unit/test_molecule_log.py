@@ -38,7 +38,7 @@ def test_a_failure_is_told_with_its_task():
 
 def test_of_a_run_within_the_run_only_what_became_of_it_is_told():
     noise = "".join(f"  │         ok: [{n}]\n" for n in range(40))
-    inner = "  │     rc: 0\n  │     stdout: |-\n" + noise + "  │         changed: [cluster]\n" + noise
+    inner = "  │     cmd:\n  │     - ansible-playbook\n  │     rc: 0\n  │     stdout: |-\n" + noise + "  │         changed: [cluster]\n" + noise
     told = molecule_log.causes(HEAD + "  │ fatal: [localhost]: FAILED! => \n" + inner + TAIL)[0].splitlines()[2:]
     assert told == ["    fatal: [localhost]: FAILED! =>", "    rc: 0", "    changed: [cluster]"]
 

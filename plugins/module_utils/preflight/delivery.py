@@ -40,7 +40,9 @@ _OWN = {
 
 
 def check_delivery(host: Host) -> Iterator[Fault]:
-    """Check all that the inventory says about the builds and the pipeline of a service."""
+    """Check all that the inventory says about the builds and the pipeline of a service, unless it is taken away."""
+    if host.text("service_state") == "absent":
+        return
     has_source = bool(host.text("build_project_source_url"))
     piped = truthy(host.values.get("pipeline_enabled"))
     if piped and not has_source and "build_project_source_url" not in host.broken:

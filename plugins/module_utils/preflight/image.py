@@ -9,7 +9,7 @@ import fnmatch
 import re
 from typing import Iterator
 
-from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of
+from ansible_collections.handson.ecs.plugins.module_utils.preflight.fault import Fault, Host, in_range, one_of, truthy
 
 #: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageTagMutability.html
 MOST_EXCLUSIONS = 5
@@ -103,6 +103,8 @@ def _moving_tag(host: Host) -> Iterator[Fault]:
     """Tell of a tag that is to move in a registry that doesn't let it."""
     if {"registry_tag_mutability", "registry_tag_mutability_exclusions", "image_tag"} & host.broken or _tag_moves(host):
         return
+    if host.text("service_state") == "absent":
+        return
     tag = host.text("image_tag")
     if host.text("registry_tag_mutability").startswith("IMMUTABLE"):
         way_out = f"et it to MUTABLE, or to IMMUTABLE_WITH_EXCLUSION with {tag} in registry_tag_mutability_exclusions."
@@ -111,7 +113,9 @@ def _moving_tag(host: Host) -> Iterator[Fault]:
     variable, wont = "registry_tag_mutability", "tags can't move"
     if host.text("build_project_source_url"):
         # The buildspec of the role build_project does, beside a tag of each build's own. Of another one nobody knows.
-        if host.text("build_project_buildspec_path"):
+        # Where no push starts a build, a person may give each its own tag.
+        pushed = any(truthy(host.values.get(v)) for v in ("pipeline_enabled", "build_project_webhook_enabled"))
+        if host.text("build_project_buildspec_path") or not (pushed or tag == "latest"):
             problem = f"Builds are given the tag {tag} (image_tag) as IMAGE_TAG, and ECR lets none push it twice: {wont}."
             yield host.fault(variable, problem, f"Push only tags that are new, or s{way_out}", warning=True)
         else:

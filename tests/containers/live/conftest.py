@@ -29,6 +29,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def product():
     """The three services at version v1, steady."""
+    machine.base_image()  # may be downloaded, and stays
     networks, images = machine.networks(), machine.images()
     with machine.state_folder() as folder:
         made = Product(folder)

@@ -154,6 +154,7 @@ TWICE = "tag invalid: The image tag 'latest' already exists in the 'x' repositor
         ("BUILD", MVN, ["YAML location is /codebuild/readonly/buildspec.yml", "[ERROR] BUILD FAILURE"], "mostly a test"),
         ("BUILD", MVN, ["expected: YAML_FILE_ERROR"], "mostly a test"),
         ("BUILD", MVN, [NO_ENTRY, "[ERROR] BUILD FAILURE"], "mostly a test"),
+        ("BUILD", MVN, ["An error occurred (AccessDenied) when calling the GetObject operation: Access Denied"], "may not do that"),
         ("BUILD", MVN, [NO_ENTRY, "uses arn:aws:s3:::x"], "mostly a test"),
         ("BUILD", MVN, ["HttpClientErrorException$TooManyRequests: 429 Too Many Requests"], "mostly a test"),
         ("BUILD", MVN, [f"An error occurred (AccessDenied) when calling the GetObject operation: {USER}"], "role may not"),

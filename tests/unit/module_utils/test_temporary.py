@@ -16,9 +16,11 @@ def dead():
 
 
 def test_only_what_a_dead_process_left_is_removed(tmp_path, dead):
-    other = [f"y-{dead}-a", f"x-{dead}", "x-a-b", f"x-y-{dead}-a", f"x-{dead}-a-b"]
-    kept = [*other, f"x-{os.getpid()}-a", f"x-{'9' * 30}-a"]  # the last is no number of a process
-    gone = [f"x-{dead}-a_1", f"x-{dead}-b"]
+    other = [f"y-{dead}-aaaaaaaa", f"x-{dead}", "x-a-bbbbbbbb", f"x-y-{dead}-aaaaaaaa", f"x-{dead}-aaaaa-bb"]
+    # Not made by us: no number of a process, and no eight letters.
+    other += [f"x-{'9' * 30}-aaaaaaaa", "x-20240101-aaaaaaaa", f"x-{dead}-before_move"]
+    kept = [*other, f"x-{os.getpid()}-aaaaaaaa"]
+    gone = [f"x-{dead}-aaaaaa_1", f"x-{dead}-bbbbbbbb"]
     for name in kept + gone[:1]:
         (tmp_path / name).touch()
     (tmp_path / gone[1]).mkdir()
@@ -34,13 +36,23 @@ def test_a_link_goes_and_what_it_leads_to_stays(tmp_path, dead):
     there = tmp_path / "there"
     there.mkdir()
     (there / "inside").touch()
-    (tmp_path / f"x-{dead}-a").symlink_to(there)
+    (tmp_path / f"x-{dead}-aaaaaaaa").symlink_to(there)
     temporary.remove_left(tmp_path, "x-")
     assert os.listdir(tmp_path) == ["there"] and os.listdir(there) == ["inside"]
 
 
+def test_a_number_that_somebody_elses_process_has_now_is_a_dead_one_of_ours(tmp_path, monkeypatch):
+    (tmp_path / "x-1-aaaaaaaa").touch()
+
+    def not_ours(_process, _signal):
+        raise PermissionError
+
+    monkeypatch.setattr(temporary.os, "kill", not_ours)
+    assert temporary.left(tmp_path, "x-") == [str(tmp_path / "x-1-aaaaaaaa")]
+
+
 def test_what_is_somebody_elses_stays(tmp_path, dead, monkeypatch):
-    (tmp_path / f"x-{dead}-a").touch()
+    (tmp_path / f"x-{dead}-aaaaaaaa").touch()
     monkeypatch.setattr(temporary.os, "getuid", lambda: 4711)
     assert temporary.left(tmp_path, "x-") == [] == temporary.left(tmp_path / "nowhere", "x-")
 

@@ -100,6 +100,8 @@ def test_what_the_role_gives_a_build_by_itself_is_not_given_twice(option, name, 
     (fault,) = delivery.check_delivery(host)
     assert fault.variable == f"build_project_{option}" and name in fault.problem and f"{instead} ({name})" in fault.remedy
     assert "canary" not in fault.shown()
+    host.values["service_state"] = "absent"  # it goes whatever its builds were to be
+    assert list(delivery.check_delivery(host)) == []
 
 
 TOKEN = "ghp_" + "canary" * 6

@@ -432,9 +432,10 @@ def test_out_of_a_vault_nothing_is_shown():
     assert "s3cr3t" not in checks.report(faults) and "value" not in checks.as_dict(faults[0])
 
 
-def listener(*actions, port=80):
+def listener(*actions, port=80, cluster="petclinic-rest-cluster"):
     """One of the tutorial's load balancer, as `preflight_info` tells of it."""
-    return {"load_balancer": "petclinic-rest-alb", "port": port, "default_actions": list(actions or ["forward"])}
+    told = {"load_balancer": "petclinic-rest-alb", "port": port, "default_actions": list(actions or ["forward"])}
+    return {**told, "tags": cluster and {"handson:cluster": cluster}}
 
 
 def test_a_service_whose_cluster_and_listener_stand_need_not_wait():
@@ -469,6 +470,10 @@ def test_a_service_whose_cluster_and_listener_stand_need_not_wait():
         ({}, [listener("fixed-response"), listener(port=443)], [], False),
         # The port was changed.
         ({"load_balancer_service_port": 8080}, [listener(), listener(port=8080)], [], False),
+        # Somebody else's is no business of the cluster's; one of which nobody could tell may be.
+        ({}, [listener(), listener(port=8443, cluster="other")], [], True),
+        ({}, [listener(), listener(port=8443, cluster=None)], [], False),
+        ({}, [listener(cluster="other")], [], True),
     ],
 )
 def test_a_service_never_overtakes_its_cluster(changes, listeners, attached, stands):

@@ -416,7 +416,11 @@ BUILT = {"build_project_source_url": "https://github.com/a/b"}
         ("MUTABLE", [], BUILT, []),
         ("IMMUTABLE", [], {}, []),
         ("IMMUTABLE", [], BUILT, ["registry_tag_mutability"]),
-        ("IMMUTABLE", [], {**BUILT, "image_tag": "1.0"}, ["registry_tag_mutability"]),
+        ("IMMUTABLE", [], {**BUILT, "image_tag": "1.0", "build_project_webhook_enabled": True}, ["registry_tag_mutability"]),
+        ("IMMUTABLE", [], {**BUILT, "image_tag": "1.0", "pipeline_enabled": "yes"}, ["registry_tag_mutability"]),
+        # A person gives each build its own.
+        ("IMMUTABLE", [], {**BUILT, "image_tag": "1.0"}, ["registry_tag_mutability?"]),
+        ("IMMUTABLE", [], {**BUILT, "service_state": "absent"}, []),
         ("IMMUTABLE", [], {**BUILT, "image_context": "app"}, ["registry_tag_mutability"]),
         ("IMMUTABLE", [], {**BUILT, "build_project_buildspec_path": "ci/build.yml"}, ["registry_tag_mutability?"]),
         ("IMMUTABLE_WITH_EXCLUSION", ["latest"], BUILT, []),

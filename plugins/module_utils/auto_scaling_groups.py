@@ -87,6 +87,27 @@ def options_from_aws(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def in_service(found: Mapping[str, Any], protected: bool) -> list[str]:
+    """Return the ids of a group's instances in service that are protected from scale-in, or of those that are not.
+
+    SetInstanceProtection refuses all of a call's instances for one that is not in service.
+    """
+    return [
+        i["InstanceId"]
+        for i in found.get("Instances") or []
+        if i["LifecycleState"] == "InService" and bool(i.get("ProtectedFromScaleIn")) is protected
+    ]
+
+
+def protected_at_launch(found: Mapping[str, Any]) -> list[str]:
+    """Return the ids of a group's instances that are protected from scale-in and not yet in service."""
+    return [
+        i["InstanceId"]
+        for i in found.get("Instances") or []
+        if i["LifecycleState"].startswith("Pending") and i.get("ProtectedFromScaleIn")
+    ]
+
+
 def instance_row(instance: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the result says of an instance of a group."""
     template = instance.get("LaunchTemplate") or {}

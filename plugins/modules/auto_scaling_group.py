@@ -283,9 +283,7 @@ class AutoScalingGroup(Resource):
         protection = "new_instances_protected_from_scale_in"
         if protection in changes:
             # First, since only the group's own setting tells the next run that this one was interrupted.
-            self._protect(
-                [i["id"] for i in current["instances"] if i["lifecycle_state"] == "InService"], desired[protection]
-            )
+            self._protect_all(desired[protection])
         if "left_draining" in changes:
             # Before fewer are wanted, when auto scaling would choose others.
             drains.take_back(self.client("ecs"), self.params["cluster"], self._left)
@@ -295,6 +293,9 @@ class AutoScalingGroup(Resource):
                 PROFILE_NOT_YET + BUSY,
                 lambda: self.autoscaling.update_auto_scaling_group(AutoScalingGroupName=self.name, **parameters),
             )
+        if protection in changes:
+            # One that was launched in between has what the group had.
+            self._protect_all(desired[protection])
         if "tags" in changes:
             self.autoscaling.create_or_update_tags(Tags=groups.tag_list(self.name, desired["tags"]))
         if "metrics_collection" in changes:
@@ -333,7 +334,9 @@ class AutoScalingGroup(Resource):
 
     def _empty(self, current):
         """Let go of all instances: a protected one would outlive the group's shrinking and hold up its deletion."""
-        self._protect([i["id"] for i in current["instances"] if i["protected_from_scale_in"]], False)
+        if any(i["protected_from_scale_in"] for i in current["instances"]):
+            # Where it can't, forced deletion and the group's setting do the rest.
+            ignore_missing(lambda: self._protect_all(False), "ValidationError")
         self.retry_on(
             BUSY,
             lambda: self._unless_gone(
@@ -354,15 +357,17 @@ class AutoScalingGroup(Resource):
             if "not found" not in str(e):
                 raise
 
-    def _protect(self, ids, protected):
-        for part in chunks(ids, 50):
-            ignore_missing(
-                lambda part=part: self.autoscaling.set_instance_protection(
+    def _protect_all(self, protected):
+        """Protect all instances in service from scale-in, or none."""
+
+        def protect():
+            for part in chunks(groups.in_service(groups.find(self.autoscaling, self.name) or {}, not protected), 50):
+                self.autoscaling.set_instance_protection(
                     AutoScalingGroupName=self.name, InstanceIds=list(part), ProtectedFromScaleIn=protected
-                ),
-                # One of them has gone, or is not in service: forced deletion and the group's setting do the rest.
-                "ValidationError",
-            )
+                )
+
+        # One that has left service meanwhile is refused, and all others of the call with it: look again.
+        self.retry_on((*BUSY, "ValidationError"), protect)
 
     def _wait_until_gone(self, deadline):
         """Wait for the group and its instances: until those are terminated, their security group can't go."""

@@ -55,6 +55,9 @@ options:
       - Name of a capacity provider. Where it scales the group (managed scaling), that is switched off first.
       - The scale-in protection of its group and of the instances, which managed termination protection needs, is lifted
         with it. Otherwise a scale-in would lower the desired capacity and terminate nothing.
+      - As long as managed scaling is on, all protection counts as ECS's, which protects each instance that it places a
+        task on. Once it is off, single instances that are protected while their group isn't are a person's. They stay
+        protected, with a warning.
       - The provider stays, and services go on running by it.
     type: str
 """
@@ -113,12 +116,14 @@ class AutoScalingPolicy(Resource):
     kind = "scaling policy"
     result_key = "policy"
 
-    #: what `get` has seen: the group, its policies, the capacity provider that is to leave it alone, and what of that is on
+    #: what `get` has seen: the group, its policies, the capacity provider that is to leave it alone, what of that is on,
+    #: and the instances that are protected although nothing of it is
     _group = None
     _policies = ()
     _provider = None
     _scaled = False
     _protected = False
+    _kept = ()
 
     @property
     def autoscaling(self):
@@ -186,6 +191,27 @@ class AutoScalingPolicy(Resource):
         if current["type"]:
             self._delete(self.name)
 
+    def after(self, current, changed):
+        self._tell_of_kept()
+        return {}
+
+    def _absent(self):
+        result = super()._absent()
+        if not result.get("foreign"):
+            self._tell_of_kept()
+        return result
+
+    def _tell_of_kept(self):
+        if self._kept:
+            group = self.params["auto_scaling_group"]
+            self.module.warn(
+                f"{', '.join(self._kept)} of the auto scaling group {group!r} stay protected, so that a scale-in terminates "
+                f"others, or nothing. It is not the capacity provider {self._provider['name']!r}, which is switched off. If "
+                "nobody wants that: "
+                f"aws autoscaling set-instance-protection --auto-scaling-group-name {group} --no-protected-from-scale-in "
+                f"--instance-ids {' '.join(self._kept)}"
+            )
+
     def _put(self, desired):
         self.retry_on(BUSY, lambda: self.autoscaling.put_scaling_policy(**policies.policy_to_aws(desired)))
 
@@ -209,11 +235,12 @@ class AutoScalingPolicy(Resource):
     def _look_at_provider(self):
         """Note the capacity provider that is to leave the group alone, and what of it is on.
 
-        Only by it do we know that a group's scale-in protection was ours. It may be there with managed scaling off, where a
-        run was cut short between the two.
+        Only by it do we know that scale-in protection was ours: that of the group always, since a run may have been cut
+        short; that of single instances as long as managed scaling is on, for ECS protects each one that it places a task
+        on, whatever the group says (the role `instances` has lifted both before). After that it is a person's.
         """
         name = self.params["capacity_provider"]
-        self._provider, self._scaled, self._protected = None, False, False
+        self._provider, self._scaled, self._protected, self._kept = None, False, False, ()
         if not name:
             return
         found = self.client("ecs").describe_capacity_providers(capacityProviders=[name], include=["TAGS"])
@@ -224,7 +251,10 @@ class AutoScalingPolicy(Resource):
             if provider.get("status") == "ACTIVE" and settings.get("autoScalingGroupArn") in group:
                 self._provider = provider
                 self._scaled = scaling == "ENABLED"
-                self._protected = bool(self._group.get("NewInstancesProtectedFromScaleIn"))
+                protected = groups.in_service(self._group, True)
+                of_group = bool(self._group.get("NewInstancesProtectedFromScaleIn"))
+                self._protected = of_group or (self._scaled and bool(protected))
+                self._kept = () if self._scaled or of_group else protected
 
     def _left(self):
         return {
@@ -233,41 +263,52 @@ class AutoScalingPolicy(Resource):
         }
 
     def _switch_off(self):
+        """Have the provider leave the group alone.
+
+        It stops protecting first, and managed scaling goes last: as long as that is on, the next run sees that this one
+        was interrupted before all protection was lifted.
+        """
         if not (self._scaled or self._protected):
             return
-        name = self._provider["name"]
         names.refuse_foreign_parent(
-            "capacity provider", name, tags_to_dict(self._provider.get("tags")), self.params["owner"]
+            "capacity provider", self._provider["name"], tags_to_dict(self._provider.get("tags")), self.params["owner"]
         )
+        settings = self._provider["autoScalingGroupProvider"]
+        if self._scaled and settings.get("managedTerminationProtection") == "ENABLED":
+            self._update_provider(settings["managedScaling"])
+        else:
+            self._wait_for_provider()  # an interrupted run may have begun it
+        self._lift_protection(self.params["auto_scaling_group"])
         if self._scaled:
-            self._switch_scaling_off(name)
-        if self._protected:
-            self._lift_protection(self.params["auto_scaling_group"])
+            self._update_provider({"status": "DISABLED"})
 
-    def _switch_scaling_off(self, name):
+    def _update_provider(self, scaling):
+        """Give the provider this managed scaling, and no termination protection, which AWS takes only together with it."""
+        name = self._provider["name"]
         self.retry_on(
             ("UpdateInProgressException",),
             lambda: self.client("ecs").update_capacity_provider(
                 name=name,
-                autoScalingGroupProvider={
-                    "managedScaling": {"status": "DISABLED"},
-                    # AWS takes it only together with managed scaling.
-                    "managedTerminationProtection": "DISABLED",
-                },
+                autoScalingGroupProvider={"managedScaling": scaling, "managedTerminationProtection": "DISABLED"},
             ),
         )
+        found = self._wait_for_provider()
+        if found.get("updateStatus") == "UPDATE_FAILED":
+            raise ResourceError(
+                f"ECS could not switch the managed scaling of the capacity provider {name!r} off: "
+                f"{found.get('updateStatusReason') or 'it gives no reason'}. Mend that and run again."
+            )
 
-    def _provider_settled(self):
-        name = self._provider["name"]
-        for found in self.client("ecs").describe_capacity_providers(capacityProviders=[name])["capacityProviders"]:
-            if self._scaled and found.get("updateStatus") == "UPDATE_FAILED":
-                raise ResourceError(
-                    f"ECS could not switch the managed scaling of the capacity provider {name!r} off: "
-                    f"{found.get('updateStatusReason') or 'it gives no reason'}. Mend that and run again."
-                )
-            if found.get("updateStatus") == "UPDATE_IN_PROGRESS":
-                return False
-        return True
+    def _wait_for_provider(self):
+        """Return the provider when no update of it is going on."""
+        name, looks = self._provider["name"], [{}]
+
+        def settled():
+            looks.extend(self.client("ecs").describe_capacity_providers(capacityProviders=[name])["capacityProviders"])
+            return looks[-1].get("updateStatus") != "UPDATE_IN_PROGRESS"
+
+        self.wait(settled, f"the change of the capacity provider {name!r}", 120)
+        return looks[-1]
 
     def _lift_protection(self, name):
         """Let auto scaling terminate what it takes away.
@@ -277,24 +318,30 @@ class AutoScalingPolicy(Resource):
         """
 
         def lift():
-            rows = groups.group(self.autoscaling, name).get("Instances") or []
-            ids = [i["InstanceId"] for i in rows if i["LifecycleState"] == "InService" and i.get("ProtectedFromScaleIn")]
-            for part in chunks(ids, 50):
+            found = groups.group(self.autoscaling, name)
+            for part in chunks(groups.in_service(found, True), 50):
                 self.autoscaling.set_instance_protection(
                     AutoScalingGroupName=name, InstanceIds=list(part), ProtectedFromScaleIn=False
                 )
+            return found
 
-        # As long as it is at work, ECS protects instances by itself.
-        self.wait(self._provider_settled, f"the change of the capacity provider {self._provider['name']!r}", 120)
-        # First, since only the group's own setting tells the next run that this one was interrupted. One that is no longer
-        # in service is refused, with all others: look again.
-        self.retry_on((*BUSY, "ValidationError"), lift)
-        self.retry_on(
-            BUSY,
-            lambda: self.autoscaling.update_auto_scaling_group(
-                AutoScalingGroupName=name, NewInstancesProtectedFromScaleIn=False
-            ),
-        )
+        def lifted():
+            # One that is no longer in service is refused, and all others of the call with it: look again.
+            return self.retry_on((*BUSY, "ValidationError"), lift)
+
+        found = lifted()
+        # Where managed scaling is off, only the group's own setting tells the next run that this one was interrupted.
+        if found.get("NewInstancesProtectedFromScaleIn"):
+            self.retry_on(
+                BUSY,
+                lambda: self.autoscaling.update_auto_scaling_group(
+                    AutoScalingGroupName=name, NewInstancesProtectedFromScaleIn=False
+                ),
+            )
+        elif not groups.protected_at_launch(found):
+            return
+        # Those that were launched under the old setting. AWS lifts it only once they are in service.
+        self.wait(lambda: not groups.protected_at_launch(lifted()), "the protected new instances to be in service", 300)
 
     def _refuse_two_controllers(self):
         managed = policies.managed(self._policies)

@@ -187,6 +187,43 @@ def test_a_lost_reply_is_no_failure(template, read):
     assert not run("auto_scaling_group", **OPTIONS)["changed"]
 
 
+@pytest.mark.parametrize("protect", [True, False])
+def test_one_that_leaves_service_keeps_no_other_from_protection(template, read, protect, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    options = {**OPTIONS, "desired": 2}
+    run("auto_scaling_group", **options, new_instances_protected_from_scale_in=not protect)
+    refused = [error("ValidationError", "The instance i-1 is not in InService or EnteringStandby or Standby.")]
+
+    def refuse_once(real, parameters):
+        if refused:
+            raise refused.pop()
+        return real()
+
+    with recorded(SetInstanceProtection=refuse_once):
+        assert run("auto_scaling_group", **options, new_instances_protected_from_scale_in=protect)["changed"]
+    assert [i["ProtectedFromScaleIn"] for i in read()["Instances"]] == [protect] * 2
+    assert not run("auto_scaling_group", **options, new_instances_protected_from_scale_in=protect)["changed"]
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_one_that_is_launched_meanwhile_is_protected_as_the_others(aws, template, read, protect):
+    options = {**OPTIONS, "desired": 2}
+    run("auto_scaling_group", **options, new_instances_protected_from_scale_in=not protect)
+
+    def before_the_group(real, parameters):
+        answer = real()
+        aws("autoscaling").set_instance_protection(
+            AutoScalingGroupName=NAME,
+            InstanceIds=[read()["Instances"][0]["InstanceId"]],
+            ProtectedFromScaleIn=not protect,
+        )
+        return answer
+
+    with recorded(UpdateAutoScalingGroup=before_the_group):
+        run("auto_scaling_group", **options, new_instances_protected_from_scale_in=protect)
+    assert [i["ProtectedFromScaleIn"] for i in read()["Instances"]] == [protect] * 2
+
+
 def test_absent_lets_go_of_protected_instances(aws, template, read, running):
     run("auto_scaling_group", **OPTIONS, desired=2, new_instances_protected_from_scale_in=True)
     assert len(running()) == 2

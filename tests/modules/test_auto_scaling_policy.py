@@ -220,7 +220,7 @@ def test_managed_scaling_is_switched_off_without_a_policy(provider, read):
 
 @pytest.fixture
 def protection(aws, provider):
-    """Protect the group and its instances, as managed termination protection needs it. Returns what is protected."""
+    """Have managed termination protection, with the group and its instances protected. Returns what is protected."""
 
     def protection(protect=None):
         autoscaling = aws("autoscaling")
@@ -232,7 +232,23 @@ def protection(aws, provider):
         return found["NewInstancesProtectedFromScaleIn"], [i["ProtectedFromScaleIn"] for i in found["Instances"]]
 
     protection(True)
+    aws("ecs").update_capacity_provider(
+        name=PROVIDER, autoScalingGroupProvider={"managedTerminationProtection": "ENABLED"}
+    )
     return protection
+
+
+def protect_one(aws):
+    """Protect one instance, as ECS does when it places a task, and as a person may."""
+    instance = aws("autoscaling").describe_auto_scaling_instances()["AutoScalingInstances"][0]["InstanceId"]
+    aws("autoscaling").set_instance_protection(
+        AutoScalingGroupName=GROUP, InstanceIds=[instance], ProtectedFromScaleIn=True
+    )
+    return instance
+
+
+def writes(calls):
+    return [c for c in operations(calls) if not c.startswith("Describe")]
 
 
 LIFTED, LEFT = (False, [False, False]), (True, [True, True])
@@ -246,7 +262,61 @@ def test_scale_in_protection_goes_with_managed_scaling(aws, provider, protection
     assert provider() == ("DISABLED", "DISABLED") and protection() == LIFTED
     with recorded() as calls:
         assert not run("auto_scaling_policy", **options)["changed"]
-    assert not [c for c in operations(calls) if not c.startswith("Describe")]
+    assert not writes(calls)
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_instances_that_ecs_protects_again_are_lifted(aws, provider, protection, state):
+    options = {**OPTIONS, "capacity_provider": PROVIDER, "state": state}
+    protection(False)  # as the role instances does it, with the provider still at work
+    protect_one(aws)
+    late = [True]
+
+    def place_a_task(real, parameters):
+        if late and late.pop():
+            protect_one(aws)
+        return real()
+
+    with recorded(UpdateCapacityProvider=place_a_task) as calls:
+        assert run("auto_scaling_policy", **options)["changed"]
+    assert provider() == ("DISABLED", "DISABLED") and protection() == LIFTED
+    put = ["PutScalingPolicy"] if state == "present" else []
+    ours = writes(calls)[2:]  # after those of the task that was placed
+    assert ours == ["SetInstanceProtection", "UpdateCapacityProvider", *put], "the group's setting is off already"
+    with recorded() as calls:
+        assert not run("auto_scaling_policy", **options)["changed"]
+    assert not writes(calls)
+
+
+def test_a_run_that_is_cut_off_before_it_lifts_is_gone_on_with(aws, provider, protection):
+    options = {**OPTIONS, "capacity_provider": PROVIDER}
+    protection(False)
+    protect_one(aws)
+
+    def cut_off(real, parameters):
+        raise error("AccessDenied", "not authorized")
+
+    with recorded(SetInstanceProtection=cut_off), pytest.raises(Failed, match="not authorized"):
+        run("auto_scaling_policy", **options)
+    assert provider() == ("ENABLED", "DISABLED")
+    assert run("auto_scaling_policy", **options)["changed"]
+    assert provider() == ("DISABLED", "DISABLED") and protection() == LIFTED
+
+
+def test_an_instance_that_is_launched_meanwhile_is_lifted_once_it_is_in_service(provider, protection, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    looks = iter(["Pending:Wait", "Pending", "Pending:Proceed"])
+
+    def launching(real, parameters):
+        answer = real()
+        one = answer["AutoScalingGroups"][0]["Instances"][0]
+        if one["ProtectedFromScaleIn"]:
+            one["LifecycleState"] = next(looks, "InService")
+        return answer
+
+    with recorded(DescribeAutoScalingGroups=launching):
+        assert run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER)["changed"]
+    assert next(looks, None) is None and protection() == LIFTED
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
@@ -259,19 +329,20 @@ def test_scale_in_protection_that_a_cut_off_run_has_left_is_lifted(aws, provider
     with recorded() as calls:
         assert run("auto_scaling_policy", **options)["changed"]
     assert protection() == LIFTED
-    writes = [c for c in operations(calls) if not c.startswith("Describe")]
-    assert writes == ["SetInstanceProtection", "UpdateAutoScalingGroup"], "the group's setting last, to be seen again"
+    wanted = ["SetInstanceProtection", "UpdateAutoScalingGroup"]
+    assert writes(calls) == wanted, "the group's setting last, to be seen again"
     assert not run("auto_scaling_policy", **options)["changed"]
 
 
 def test_scale_in_protection_that_is_not_of_a_provider_stays(aws, provider, protection):
     run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER)
-    aws("autoscaling").set_instance_protection(
-        AutoScalingGroupName=GROUP,
-        InstanceIds=[aws("autoscaling").describe_auto_scaling_instances()["AutoScalingInstances"][0]["InstanceId"]],
-        ProtectedFromScaleIn=True,
-    )
-    assert not run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER)["changed"], "one, by a person"
+    instance = protect_one(aws)
+    for state in "present", "absent":
+        result = run("auto_scaling_policy", **OPTIONS, capacity_provider=PROVIDER, state=state)
+        assert result["changed"] == (state == "absent")  # the policy
+        assert sorted(protection()[1]) == [False, True], "one, by a person"
+        assert f"{instance} of the auto scaling" in result["warnings"][0]
+    run("auto_scaling_policy", **OPTIONS)
     protection(True)
     assert not run("auto_scaling_policy", **OPTIONS, capacity_provider="another")["changed"]
     assert not run("auto_scaling_policy", **OPTIONS)["changed"] and protection() == LEFT
@@ -283,7 +354,7 @@ def test_protection_is_lifted_when_ecs_is_done(provider, protection, monkeypatch
 
     def at_work(real, parameters):
         answer = real()
-        if "include" not in parameters:
+        if "include" not in parameters and states:
             answer["capacityProviders"][0]["updateStatus"] = states.pop()
             assert protection() == LEFT
         return answer

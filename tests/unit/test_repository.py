@@ -43,6 +43,14 @@ def test_site_does_what_the_stages_do(tasks):
         assert roles_of("playbooks/tasks/cluster_stack.yml") == ["cluster_stack", *wanted[-2:]]
 
 
+def test_scaling_leaves_nothing_undone_for_what_another_play_refuses():
+    plays = [play for play in read("playbooks/scaling.yml") if "hosts" in play]
+    # A playbook ends where all hosts of a play have failed.
+    assert [play["hosts"] for play in plays] == ["clusters", "services", "clusters"]
+    entered = [[t["ansible.builtin.import_role"]["tasks_from"] for t in play["tasks"]] for play in plays]
+    assert entered == [["tell"], ["tell"], ["bounds"]] and not plays[-1].get("roles")
+
+
 def test_teardown_takes_away_what_the_stages_make():
     made = {r for stages in TASKS.values() for stage in stages for r in roles_of(f"playbooks/{stage}.yml")}
     by_stage = {r for stages in TASKS.values() for stage in stages for r in roles_of(f"playbooks/teardown_{stage}.yml")}

@@ -10,8 +10,9 @@ from typing import Any, Iterable, Mapping
 
 from ansible_collections.handson.ecs.plugins.module_utils.secrets import looks_secret
 
-#: The label of what is built here. The endpoint with containers removes by it what belongs to its repositories.
+#: The label of what is built for a registry on this machine: the endpoint with containers removes by it what is its.
 LABEL = "handson.repository"
+LOOPBACK = ("127.0.0.1", "localhost")
 #: What a registry may answer with (the first two are one image, the others list one for each platform).
 MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -31,11 +32,15 @@ def build_arguments(
 ) -> list[str]:
     """Return the arguments of `docker` that build an image.
 
-    Its label is the repository: an image that loses its tag to a newer build before it is pushed has no other trace of
-    where it belongs.
+    For a registry on this machine, its label is the repository: an image that loses its tag to a newer build before it
+    is pushed has no other trace of where it belongs. Elsewhere there is none: the same source is to have the same
+    digest in each account and region.
     """
-    label = f"{LABEL}={reference.rpartition(':')[0]}"
-    arguments = ["build", "--tag", reference, "--label", label, "--file", dockerfile]
+    arguments = ["build", "--tag", reference]
+    repository = reference.rpartition(":")[0]
+    if repository.partition("/")[0].partition(":")[0] in LOOPBACK:
+        arguments += ["--label", f"{LABEL}={repository}"]
+    arguments += ["--file", dockerfile]
     if platform:
         arguments += ["--platform", platform]
     for name in sorted(build_args):

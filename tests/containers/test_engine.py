@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import docker.errors
 import pytest
-from container_endpoint import base_image, engine, repositories
+from container_endpoint import base_image, engine, reach, repositories
 from containers import machine
 
 OURS, OTHER = "127.0.0.1:5011/", "127.0.0.1:5012/"
@@ -40,6 +40,8 @@ def image(number, *tags, digests=(), label=None):
         ([image(1, digests=["<none>@<none>"])], []),
         # It lost it before it was pushed.
         ([image(1, label=OURS + "shop"), image(2, "<none>:<none>", label=OURS + "shop")], ["sha256:1", "sha256:2"]),
+        # Somebody's own image, built on ours, inherits that, and has a name by which it can be had again.
+        ([image(1, "<none>:<none>", digests=["registry.example/mine@sha256:0"], label=OURS + "shop")], []),
         ([image(1, label=OTHER + "shop"), image(2, "mine:1", label=OURS + "shop")], []),
     ],
 )
@@ -120,6 +122,48 @@ def test_what_ended_and_why():
     assert found.exit_of("b") == (137, "OutOfMemoryError: Container killed due to memory usage")
 
 
+def test_the_clock_does_not_wait_long_for_an_engine_that_hangs():
+    """What it asks goes by a client of its own; what takes its time, by the patient one."""
+    asked = []
+
+    class Client:
+        def __init__(self, name):
+            self.name = name
+
+        def containers(self, **_):
+            asked.append((self.name, "list"))
+            return []
+
+        def inspect_container(self, _):
+            asked.append((self.name, "inspect"))
+            return {"State": {"ExitCode": 0}}
+
+        def __getattr__(self, called):
+            return lambda *_, **__: asked.append((self.name, called))
+
+    found = engine.Engine(SimpleNamespace(api=Client("patient")), "/state", Client("quick"))
+    found.ours(), found.exit_of("a")
+    assert asked == [("quick", "list"), ("quick", "inspect")]
+    found.end_all(), found.end("a", 30, lambda: None)
+    assert {name for name, _ in asked[2:]} == {"patient"}
+
+
+def test_the_two_clients(monkeypatch, answering, tmp_path):
+    for name, value in answering.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(engine, "_engine", None)
+    found = engine.find(SimpleNamespace(path=tmp_path))
+    assert (found.client.api.timeout, found._api(quick=True).timeout) == (60, 5)
+
+
+def test_what_is_silent_is_not_waited_for_and_what_gets_on_is():
+    with pytest.raises(engine.Silent, match=r"nothing was heard of it for 0\.2 s"):
+        engine.listen(lambda _hear: time.sleep(1), 0.2)
+    assert engine.listen(lambda hear: [(time.sleep(0.1), hear()) for _ in range(5)] and "done", 0.3) == "done"
+    with pytest.raises(ZeroDivisionError):
+        engine.listen(lambda _hear: 1 / 0, 5)
+
+
 def start(tmp_path, port=0, command="start", **environment):
     command = [
         sys.executable,
@@ -163,9 +207,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = parse_qs(urlsplit(self.path).query)["fromImage"][0]
+        if self.server.says:
+            return self.answer(*self.server.says)
         if not self.server.apart:
             host, _, port = asked.partition("/")[0].partition(":")
-            socket.create_connection((host, int(port)), timeout=10).close()
+            with socket.create_connection((host, int(port)), timeout=10) as connection:  # and waits for an answer
+                connection.sendall(b"GET /v2/ HTTP/1.0\r\n\r\n")
+                connection.recv(1)
         self.answer(404, {"message": f"{asked} not found"})
 
     def answer(self, status, content):
@@ -184,7 +232,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 def answering(request):
     """Where an engine seems to be."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    server.apart, server.info = getattr(request, "param", (False, {}))
+    server.apart, server.info, server.says = (*getattr(request, "param", (False, {})), None)[:3]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {"DOCKER_HOST": f"tcp://127.0.0.1:{server.server_port}", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     server.shutdown()
@@ -219,6 +267,52 @@ def test_an_engine_that_can_not_push_here_is_refused_before_anything_is_made(tmp
     assert not (tmp_path / "state" / "pid").exists()
 
 
+DENIED = "authorization denied by plugin opa: request rejected"
+REFUSED = 'Get "http://127.0.0.1:5/v2/": dial tcp 127.0.0.1:5: connect: connection refused'
+
+
+@pytest.mark.parametrize(
+    ("answering", "wrong"),
+    [
+        ((False, {}, (403, {"message": DENIED})), f"did not pull from a port of 127.0.0.1 {{}} It says: {DENIED}"),
+        ((False, {}, (500, {"message": "no space left"})), "did not pull {} It says: no space left"),
+        ((False, {}, (200, {"error": "quota"})), 'did not pull {} It says: {"error": "quota"}'),
+        ((False, {}, (500, {"message": REFUSED})), f"runs apart from this machine: {{}} It says: {REFUSED}"),
+    ],
+    indirect=["answering"],
+)
+def test_what_an_engine_says_that_does_not_pull_from_here(tmp_path, answering, wrong):
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    (tmp_path / "docker").chmod(0o755)
+    started = start(tmp_path, PATH=str(tmp_path), **answering)
+    first, _, last = wrong.partition("{}")
+    assert started.returncode == 1 and first in started.stderr and last in started.stderr
+    assert "Nothing was started" in started.stderr and "Traceback" not in started.stderr
+
+
+@pytest.mark.parametrize("helper", ["exit 1", "sleep 600"])
+def test_the_users_credential_helper_is_not_asked(monkeypatch, tmp_path, answering, helper):
+    """A store that is broken, or waits for a passphrase."""
+    (tmp_path / "config.json").write_text('{"credsStore": "broken"}')
+    program = tmp_path / "docker-credential-broken"
+    program.write_text(f"#!/bin/sh\n{helper}\n")
+    program.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    for name, value in {**answering, "DOCKER_CONFIG": str(tmp_path), "PATH": path}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(engine, "_engine", None)
+    monkeypatch.setattr(reach, "SECONDS", 15)
+    reach.refuse_apart(engine.find(SimpleNamespace(path=tmp_path)))
+
+
+def test_an_engine_that_says_nothing_is_not_said_to_be_elsewhere(monkeypatch):
+    monkeypatch.setattr(reach, "SECONDS", 0.2)
+    api = SimpleNamespace(pull=lambda *_, **__: time.sleep(2))
+    with pytest.raises(engine.NoEngine, match=r"did not answer when .*nothing was heard of it for 0\.2 s") as raised:
+        reach.refuse_apart(engine.Engine(SimpleNamespace(api=api), "/state"))
+    assert "docker info" in str(raised.value) and "apart" not in str(raised.value)
+
+
 def test_stop_without_the_engine_says_what_stays_in_it(tmp_path):
     nowhere = {"DOCKER_HOST": f"unix://{tmp_path}/no-such-socket"}
     never = start(tmp_path, command="stop", **nowhere)
@@ -228,10 +322,12 @@ def test_stop_without_the_engine_says_what_stays_in_it(tmp_path):
     for name in ("a", "b", "c", "d", "e"):
         repositories.note(state, OURS + name)
     engine.Engine(None, str(state)).note_containers()
+    at = time.mktime((2026, 3, 1, 14, 5, 9, 0, 0, -1))
+    os.utime(state / engine.STARTED, (at, at))
     stopped = start(tmp_path, command="stop", **nowhere)
     assert stopped.returncode == 1 and "Traceback" not in stopped.stderr
     images = "the images of 127.0.0.1:5011/a, 127.0.0.1:5011/b, 127.0.0.1:5011/c and 2 more"
-    assert f"So this stays in it: the endpoint's containers and {images}. Start the engine" in stopped.stderr
+    assert f"So this stays in it: the endpoint's containers (last started 2026-03-01 14:05:09) and {images}. Start the engine" in stopped.stderr
     assert "Nothing was started" not in stopped.stderr and f"rm -r {state}" in stopped.stderr
     assert (state / engine.STARTED).stat().st_mode & 0o777 == 0o600
     assert len(repositories.noted(state)) == 5, "the next stop knows as much"

@@ -2,6 +2,7 @@
 # Copyright: the handson.ecs contributors
 """Task records and Docker's containers: what one says of the other."""
 
+import time
 from types import SimpleNamespace
 
 import docker.errors
@@ -18,7 +19,21 @@ class Engine:
     owner = "/state"
 
     def __init__(self):
-        self.client, self.ended = SimpleNamespace(images=Images()), []
+        images = Images()
+        self.client, self.ended = SimpleNamespace(images=images, api=images), []
+        self.gone, self.removed = False, []
+
+    def ours(self):
+        if self.gone:
+            raise requests.exceptions.ConnectionError("refused")
+        return []
+
+    def end_all(self, task):
+        self.removed.append(task)
+        return []
+
+    def note_containers(self):
+        pass
 
     def exit_of(self, container_id):
         return (137, engine.OUT_OF_MEMORY) if container_id == "big" else (3, None)
@@ -34,11 +49,17 @@ class Images:
 
     def __init__(self):
         self.here, self.there, self.asked = set(), set(), []
+        self.logins, self.helper, self.says = [], None, [{"status": "Pulling"}]
 
-    def pull(self, name, tag=None):
-        self.asked.append((name, tag))
-        if (name, tag) not in self.there:
+    def pull(self, repository, tag=None, stream=True, decode=True, auth_config=None):
+        assert stream and decode
+        self.asked.append((repository, tag))
+        self.logins.append(auth_config)
+        if auth_config is None and self.helper:
+            self.helper()
+        if (repository, tag) not in self.there:
             raise docker.errors.APIError("manifest unknown", explanation="manifest unknown")
+        return iter(self.says)
 
     def get(self, name):
         if name not in self.here:
@@ -138,6 +159,31 @@ def test_an_image_that_no_registry_has(found, monkeypatch):
         tasks._pull(found.client, "127.0.0.1:5011/shop:v9")
 
 
+def store_error():
+    raise docker.errors.DockerException("credentials store error: docker-credential-x exited with 1")
+
+
+@pytest.mark.parametrize("helper", [store_error, lambda: time.sleep(2)])
+def test_a_credential_helper_that_is_broken_or_waits(found, monkeypatch, helper):
+    monkeypatch.setattr(registry, "is_ours", lambda image: image.startswith("127."))
+    monkeypatch.setattr(tasks, "PULL_SILENCE", 0.2)
+    images = found.client.images
+    images.helper, images.here = helper, {"mine:1"}
+    images.there = {("127.0.0.1:5011/shop", "v1"), ("mine", "1"), ("x", "1")}
+    tasks._pull(found.client, "127.0.0.1:5011/shop:v1")
+    assert images.logins == [{}], "this registry wants no password, and nobody is asked for one"
+    tasks._pull(found.client, "mine:1")  # from the machine itself
+    with pytest.raises(tasks.Unpullable, match=r"ref x:1: (credentials store error|nothing was heard of it)"):
+        tasks._pull(found.client, "x:1")
+
+
+def test_a_pull_that_breaks_off_says_why(found):
+    found.client.images.there.add(("nginx", "latest"))
+    found.client.images.says = [{"status": "Pulling"}, {"error": "no space left on device"}]
+    with pytest.raises(tasks.Unpullable, match="no space left on device"):
+        tasks._pull(found.client, "nginx")
+
+
 @pytest.mark.parametrize(
     ("broken", "code", "reason"),
     [
@@ -217,14 +263,41 @@ def test_a_container_that_can_not_be_ended_is_tried_again_after_a_while(found, m
     assert slept == [tasks.AGAIN] and not tasks._ending
 
 
-def test_an_engine_that_goes_while_a_task_starts(found, monkeypatch):
-    def no_answer(*_):
-        raise requests.exceptions.ConnectionError("refused")
+def no_answer(*_):
+    raise requests.exceptions.ConnectionError("refused")
 
+
+def unpullable(*_):
+    raise tasks.Unpullable("context canceled")
+
+
+@pytest.mark.parametrize("how", [no_answer, unpullable])
+def test_an_engine_that_goes_while_a_task_starts(found, monkeypatch, how):
+    """Nothing is wrong with the task: what there is of it goes, and it is started anew."""
+    monkeypatch.setattr(tasks.threading, "Thread", Now)
+    monkeypatch.setattr(tasks, "_pull", how)
+    it, found.gone = task({"name": "app"}, status="PENDING"), True
+    first = tasks.begin(None, it)
+    assert (first.state, first.code, found.removed) == (tasks.LOST, "", [])
+    found.gone = False
+    assert tasks.ended([listed("a", "exited")], {}) == {}, "what it left does not end the task"
+    monkeypatch.setattr(tasks, "_pull", lambda *_: None)
+    made = SimpleNamespace(id="b", attrs={"NetworkSettings": {"Ports": {}}}, start=lambda: None, reload=lambda: None)
+    found.client.containers = SimpleNamespace(create=lambda **_: made)
+    monkeypatch.setattr(tasks, "_publish", lambda *_: None)
+    second = tasks.begin(None, it)
+    assert (second.state, found.removed) == (tasks.UP, [ARN]) and tasks.begin(None, it) is second
+    assert tasks.ended([listed("a", "exited")], {}) == {}
+    assert tasks.ended([listed("b", "exited")], {}) == {ARN: {"app": (3, None)}}
+
+
+def test_an_engine_that_goes_at_each_start_of_a_task_can_not_start_it(monkeypatch):
+    monkeypatch.setattr(tasks.threading, "Thread", Now)
     monkeypatch.setattr(tasks, "_pull", no_answer)
-    it, run = task({"name": "app"}), tasks.Run()
-    tasks._start(None, it, run)
-    assert (run.state, run.reason) == (tasks.FAILED, "CannotStartContainerError: refused")
+    it = task({"name": "app"}, status="PENDING")
+    runs = [tasks.begin(None, it) for _ in range(tasks.MOST_LOSSES + 1)]
+    assert [each.state for each in runs] == [tasks.LOST] * tasks.MOST_LOSSES + [tasks.FAILED]
+    assert runs[-1].reason == "CannotStartContainerError: refused"
 
 
 @pytest.mark.parametrize(("count", "is_busy"), [(0, False), (1, True), (-1, False)])

@@ -4,6 +4,7 @@
 
 import http.client
 import json
+import socket
 
 import pytest
 
@@ -59,6 +60,9 @@ def test_what_a_page_only_fetches(ask, site, status):
         ("127.0.0.1:5863", 200),
         ("localhost", 200),
         ("LOCALHOST:1", 200),
+        ("localhost.", 200),
+        ("localhost.:5863", 200),
+        ("localhost..", 403),
         ("[::1]", 200),
         ("[::1]:5863", 200),
         ("some-bucket.localhost:5863", 200),
@@ -79,7 +83,8 @@ def test_a_name_that_was_made_to_lead_here(ask, path, host, status):
     answered, _, text = ask("GET", path, Host=host)
     assert answered == status
     if status == 403:
-        assert "take http://127.0.0.1 with its port" in text
+        why = "header has another name" if host else "header is missing"
+        assert f"take http://127.0.0.1 with its port (the request's Host {why}" in text
 
 
 def test_a_presigned_address_still_answers(aws, ask):
@@ -87,3 +92,20 @@ def test_a_presigned_address_still_answers(aws, ask):
     aws.s3.put_object(Bucket="some-bucket", Key="page", Body=b"text")
     address = aws.s3.generate_presigned_url("get_object", {"Bucket": "some-bucket", "Key": "page"})
     assert ask("GET", address.partition(f":{aws.port}")[2])[::2] == (200, "text")
+
+
+def test_a_client_that_says_no_host_is_told_so(shared):
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+        connection.sendall(b"GET /handson/status HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert b" 403 " in answer.partition(b"\r\n")[0] and b"Host header is missing" in answer
+
+
+def test_a_refusal_is_logged_once_for_each_reason(shared, ask):
+    for host in ("127.0.0.1", "evil.example", "evil.example", "other.example"):
+        ask("GET", "/handson/status", Host=host)
+        ask("GET", "/handson/status", Origin=f"https://{host}")
+    lines = (shared.state_dir / "endpoint.log").read_text().splitlines()
+    for why in ("Origin header", "has another name"):
+        assert len([line for line in lines if why in line]) == 1
+    assert not any("example" in line for line in lines if "HTTP 403" in line), "nothing of what a page says is told"

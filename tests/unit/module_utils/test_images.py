@@ -26,11 +26,29 @@ def test_secret_build_args():
 
 def test_build_arguments():
     assert images.build_arguments("r/x:1", "/src", "/src/Dockerfile", {"B": 2, "A": "a b"}, "linux/amd64") == [
-        "build", "--tag", "r/x:1", "--label", "handson.repository=r/x", "--file", "/src/Dockerfile",
+        "build", "--tag", "r/x:1", "--file", "/src/Dockerfile",
         "--platform", "linux/amd64",
         "--build-arg", "A=a b", "--build-arg", "B=2", "/src",
     ]  # fmt: skip
     assert "--platform" not in images.build_arguments("r/x:1", "/src", "f", {}, "")
+
+
+@pytest.mark.parametrize(
+    ("repository", "is_labelled"),
+    [
+        ("127.0.0.1:5011/shop", True),
+        ("localhost:5011/team/shop", True),
+        ("localhost/shop", True),
+        # The same source is to have the same digest in each account and region.
+        ("123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/shop", False),
+        ("localhost.example.com/shop", False),
+        ("127.0.0.11:5011/shop", False),
+    ],
+)
+def test_the_label_is_for_registries_on_this_machine(repository, is_labelled):
+    arguments = images.build_arguments(f"{repository}:1", "/src", "f", {}, "")
+    assert (["--label", f"handson.repository={repository}"] == arguments[3:5]) is is_labelled
+    assert ("--label" in arguments) is is_labelled
 
 
 @pytest.mark.parametrize(("value", "full"), [("sha256:ab\n", "sha256:ab"), ("ab", "sha256:ab"), ("", ""), (None, "")])

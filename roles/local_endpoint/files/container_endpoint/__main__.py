@@ -2,9 +2,11 @@
 # Copyright: the handson.ecs contributors
 """Entry point: ``python <this directory> <command> ...``, with the commands of embedded_endpoint."""
 
+import contextlib
 import shlex
 import shutil
 import sys
+import time
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -82,7 +84,10 @@ def _left_in_it(state) -> str:
     names = sorted(repositories.noted(state.path))
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     images = [f"the images of {', '.join(names[:3])}{more}"] if names else []
-    containers = ["the endpoint's containers"] if (state.path / engine.STARTED).exists() else []
+    containers = []
+    with contextlib.suppress(FileNotFoundError):
+        last = time.localtime((state.path / engine.STARTED).stat().st_mtime)
+        containers = [f"the endpoint's containers (last started {time.strftime('%Y-%m-%d %H:%M:%S', last)})"]
     return " and ".join(containers + images)
 
 

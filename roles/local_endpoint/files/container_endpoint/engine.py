@@ -6,10 +6,13 @@ Everything made here carries the label ``handson.endpoint=<state directory>``, a
 """
 
 import contextlib
+import http.client
 import ipaddress
 import os
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ REPOSITORY = "handson.repository"  # the label that module image gives what it b
 LAYERS = "layers"  # the folder of what was pushed, below the state directory
 STARTED = "started-containers"  # a file there: there may be some in the engine
 TIMEOUT = 60  # seconds for one call of the engine
+LOOK_TIMEOUT = 5  # seconds for one that the endpoint's clock waits for
 #: The reason of a container that the kernel ended at its hard limit:
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -37,21 +41,26 @@ class NoEngine(Exception):
 class Engine:
     """One Docker engine, for the containers of one state directory."""
 
-    def __init__(self, client: Any, owner: str):
+    def __init__(self, client: Any, owner: str, quick: Any = None):
+        """`quick` is an APIClient that doesn't wait long, for what the clock asks; else it is the client's own."""
         self.client = client
         self.owner = owner
+        self._quick = quick
 
     def note_containers(self) -> None:
         """Note in the state directory that there may be some of ours."""
         (Path(self.owner) / STARTED).touch(mode=0o600)
 
-    def ours(self) -> list[dict[str, Any]]:
-        """Our containers, running or not: [{Id, State, Labels, …}], in one call."""
-        return self.client.api.containers(all=True, filters={"label": f"{LABEL}={self.owner}"})
+    def _api(self, quick: bool) -> Any:
+        return self._quick if quick and self._quick is not None else self.client.api
 
-    def exit_of(self, container_id: str) -> tuple[int | None, str | None]:
+    def ours(self, quick: bool = True) -> list[dict[str, Any]]:
+        """Our containers, running or not: [{Id, State, Labels, …}], in one call."""
+        return self._api(quick).containers(all=True, filters={"label": f"{LABEL}={self.owner}"})
+
+    def exit_of(self, container_id: str, quick: bool = True) -> tuple[int | None, str | None]:
         """With which code a container ended, and why in ECS's words, where the code alone says too little."""
-        state = self.client.api.inspect_container(container_id)["State"]
+        state = self._api(quick).inspect_container(container_id)["State"]
         return state.get("ExitCode"), OUT_OF_MEMORY if state.get("OOMKilled") else None
 
     def end(self, container_id: str, seconds: int, then: Callable[[], None]) -> int | None:
@@ -60,19 +69,21 @@ class Engine:
 
         with contextlib.suppress(docker.errors.NotFound):
             self.client.api.stop(container_id, timeout=seconds)
-            code, _reason = self.exit_of(container_id)
+            code, _reason = self.exit_of(container_id, quick=False)
             then()
             self.client.api.remove_container(container_id, v=True, force=True)
             return code
         return None
 
-    def end_all(self) -> None:
-        """Remove every container of ours at once."""
+    def end_all(self, task: str | None = None) -> list[str]:
+        """Remove every container of ours at once, or those of one task (its ARN); their ids."""
         import docker.errors
 
-        for container in self.ours():
+        ours = [each for each in self.ours(quick=False) if task in (None, each["Labels"][TASK])]
+        for container in ours:
             with contextlib.suppress(docker.errors.APIError):
                 self.client.api.remove_container(container["Id"], v=True, force=True)
+        return [each["Id"] for each in ours]
 
     def has_image(self, reference: str) -> bool:
         """Whether the engine has an image under that name."""
@@ -105,7 +116,8 @@ class Engine:
 def to_forget(images: list[dict[str, Any]], prefixes: tuple[str, ...]) -> list[str]:
     """By which names to remove the images under prefixes: their tags, or the id of one that has none any more.
 
-    One that lost its tag before it was pushed has no name at all; what the build wrote on it tells whose it is.
+    One that lost its tag before it was pushed has no name at all; what the build wrote on it tells whose it is. Images
+    that are built on ours inherit that, so that it counts only where there is no name: nobody misses such a one.
     """
     names = []
     for image in images:
@@ -113,7 +125,8 @@ def to_forget(images: list[dict[str, Any]], prefixes: tuple[str, ...]) -> list[s
         digests = [each for each in image.get("RepoDigests") or [] if not each.startswith("<none>")]
         ours = [each for each in [*tags, *digests] if each.startswith(prefixes)]
         built_for = (image.get("Labels") or {}).get(REPOSITORY)
-        mine = bool(ours) or (built_for is not None and f"{built_for}:".startswith(prefixes))
+        nameless = not tags and not digests
+        mine = bool(ours) or (nameless and built_for is not None and f"{built_for}:".startswith(prefixes))
         # One that lost its tag to a newer build goes by its id.
         names += [each for each in ours if each in tags] or ([image["Id"]] if mine and not tags else [])
     return names
@@ -125,6 +138,56 @@ def silence() -> tuple[type[Exception], ...]:
     import requests
 
     return requests.exceptions.RequestException, docker.errors.DockerException
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether an error says that the engine went away or went silent, and not that it refused something."""
+    import requests
+    import urllib3
+
+    # Of a stream, docker-py passes urllib3's errors on as they are.
+    gone = (
+        requests.exceptions.ConnectionError,
+        requests.exceptions.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        urllib3.exceptions.HTTPError,
+        http.client.HTTPException,
+        ConnectionError,
+    )
+    return isinstance(error, gone)
+
+
+class Silent(Exception):
+    """Something was not heard of for too long."""
+
+
+def listen(work: Callable[[Callable[[], None]], Any], seconds: float) -> Any:
+    """What `work` returns or raises, or Silent once it did not call what it is given for so many seconds.
+
+    For a pull: docker-py lets it take forever, and the user's credential helper, which it may ask first, as well.
+    """
+    result: dict[str, Any] = {}
+    done = threading.Event()
+    heard = time.monotonic()
+
+    def hear() -> None:
+        nonlocal heard
+        heard = time.monotonic()
+
+    def run() -> None:
+        try:
+            result["value"] = work(hear)
+        except Exception as error:  # raised again below, where somebody waits for it
+            result["error"] = error
+        done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    while not done.wait(max(heard + seconds - time.monotonic(), 0)):
+        if time.monotonic() - heard >= seconds:
+            raise Silent(f"nothing was heard of it for {seconds:g} s")
+    if "error" in result:
+        raise result["error"]
+    return result["value"]
 
 
 def find(state) -> Engine:
@@ -149,7 +212,8 @@ def find(state) -> Engine:
             "Nothing was started. Install Docker (https://docs.docker.com/engine/install/), start it (sudo systemctl "
             "start docker), or say where it is with DOCKER_HOST. Without containers: make site.",
         ) from None
-    _engine = Engine(client, str(state.path))
+    quick = docker.APIClient(base_url=place, timeout=LOOK_TIMEOUT, version=client.api.api_version)
+    _engine = Engine(client, str(state.path), quick)
     return _engine
 
 

@@ -8,6 +8,7 @@ not there.
 """
 
 import contextlib
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +16,14 @@ from typing import Any
 from embedded_endpoint.probe import HOST
 
 from container_endpoint import engine
+
+SECONDS = 30.0  # for one refused connection, or one that is answered on this machine
+#: How an engine says that nothing answers at an address, or something else: there is another 127.0.0.1 where it is.
+ELSEWHERE = re.compile(
+    r"dial tcp|connection refused|no route to host|unreachable|i/o timeout|deadline exceeded|server gave HTTP response"
+    r"|handson/reach\S* not found|(?:manifest|name) unknown|repository does not exist",
+    re.IGNORECASE,
+)
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -49,23 +58,54 @@ class _Probe(ThreadingHTTPServer):
         """It is asked by TLS first."""
 
 
-def is_reached(found: engine.Engine) -> bool:
-    """Whether the engine connects to a port of this machine's loopback interface when it is to pull from there."""
+def ask(found: engine.Engine) -> tuple[bool, str]:
+    """Whether the engine comes to a port of this machine's loopback interface when it is to pull from there.
+
+    And what it says then. Raises NoEngine where it says nothing.
+    """
+    import docker.errors
+
+    def pull(_hear) -> str:
+        # With a login of nobody: otherwise docker-py asks the user's credential helpers, before it asks the engine.
+        said = found.client.api.pull(f"{HOST}:{server.server_port}/handson/reach", tag="none", auth_config={})
+        return str(said).strip().rpartition("\n")[2]
+
     with _Probe((HOST, 0), _Answers) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        with contextlib.suppress(*engine.silence()):  # there is no such image, of course
-            found.client.api.pull(f"{HOST}:{server.server_port}/handson/reach", tag="none")
+        try:
+            text, silent = engine.listen(pull, SECONDS), None
+        except docker.errors.APIError as error:  # there is no such image, of course
+            text, silent = str(error.explanation or error).strip(), None
+        except (*engine.silence(), engine.Silent) as error:
+            text, silent = "", error
         server.shutdown()
-        return server.reached
+        if silent is not None and not server.reached:
+            raise engine.NoEngine(
+                f"The Docker engine at {engine.host()} did not answer when it was to pull from a port of {HOST} here, "
+                f"by which it is tried whether it reaches this endpoint's registry: {silent}.",
+                "Nothing was started. See whether it works (docker info), start it anew (sudo systemctl restart "
+                "docker), and try again. Without containers: make site.",
+            )
+        return server.reached, text
 
 
 def refuse_apart(found: engine.Engine) -> None:
     """Raise NoEngine where the engine can't push to a registry that answers here."""
-    if is_reached(found):
+    reached, said = ask(found)
+    if reached:
         return
+    kind = _kind(found)
+    if not kind and not ELSEWHERE.search(said):
+        raise engine.NoEngine(
+            f"The Docker engine at {engine.host()} did not pull from a port of {HOST} here, where this endpoint's "
+            f"registry answers. It says: {said}",
+            "Nothing was started. Let it pull from there (an authorization plugin's rules, the engine's log: "
+            "journalctl -u docker), or name another engine of this machine with DOCKER_HOST (docker context ls). "
+            "Without containers: make site.",
+        )
     raise engine.NoEngine(
-        f"The Docker engine at {engine.host()} runs apart from this machine{_kind(found)}: it does not reach a port of "
-        f"{HOST} here, where this endpoint's registry answers, so that no image could be pushed.",
+        f"The Docker engine at {engine.host()} runs apart from this machine{kind}: it does not reach a port of "
+        f"{HOST} here, where this endpoint's registry answers, so that no image could be pushed. It says: {said}",
         "Nothing was started. Take an engine that runs on this machine itself, as a service of the system "
         "(https://docs.docker.com/engine/install/; which ones there are: docker context ls), or name it with "
         "DOCKER_HOST. Without containers: make site.",

@@ -79,6 +79,7 @@ def _run(found: engine.Engine) -> None:
 
 def look(found: engine.Engine) -> tuple[list[dict[str, Any]] | None, dict[str, Any]]:
     """Our containers, None where Docker doesn't answer, and which of them ended."""
+    began = time.monotonic()
     up = tasks.up()  # before Docker is asked: what is started meanwhile isn't missing
     try:
         containers = found.ours()
@@ -87,6 +88,7 @@ def look(found: engine.Engine) -> tuple[list[dict[str, Any]] | None, dict[str, A
         _docker.met(error)
         return None, {}
     _docker.over()
+    _docker.well = began
     return containers, ended
 
 
@@ -95,13 +97,15 @@ def tick(found: engine.Engine) -> bool:
 
     Targets are asked then, too: a task that doesn't answer any more is unhealthy, whatever its container does.
     """
+    was_out = _docker.looks > 0
     containers, ended = look(found)
     with LOCK:
         backends = [backend for regions in list(ecs_backends.values()) for backend in list(regions.values())]
         balancers = [backend for regions in list(elbv2_backends.values()) for backend in list(regions.values())]
         records = {}
         for backend in backends:
-            _record_ends(backend, ended)
+            # What ended with Docker says nothing about a revision.
+            _record_ends(backend, ended, counts=not was_out)
             _say_whether_docker_answers(backend)
             if backend.clusters:
                 reconcile.catch_up(backend)
@@ -134,7 +138,7 @@ def _say_whether_docker_answers(backend) -> None:
             event(service, "The Docker engine answers again.")
 
 
-def _record_ends(backend, ended: dict[str, dict[str, tuple[int | None, str | None]]]) -> None:
+def _record_ends(backend, ended: dict[str, dict[str, tuple[int | None, str | None]]], counts: bool = True) -> None:
     for group in backend.tasks.values():
         for arn, codes in ended.items():
             task = group.get(arn)
@@ -157,7 +161,8 @@ def _record_ends(backend, ended: dict[str, dict[str, tuple[int | None, str | Non
             for service in backend.services.values():
                 deployment = next((each for each in service.deployments if each.id == task.started_by), None)
                 # Without a step to take it would look steady until the next one.
-                if deployment is not None and deployment.rollout_state == "IN_PROGRESS" and not task.was_healthy:
+                under_way = deployment is not None and deployment.rollout_state == "IN_PROGRESS"
+                if counts and under_way and not task.was_healthy:
                     circuit_breaker.failed(backend, service, deployment, 1)
 
 
@@ -166,7 +171,12 @@ Deployment.said_what_is_left_out = False
 
 
 def come_up(backend, task) -> bool:
-    """PENDING becomes RUNNING when the containers do; False if the task failed instead and is STOPPED."""
+    """PENDING becomes RUNNING when the containers do; False if the task failed instead and is STOPPED.
+
+    Without Docker it stays PENDING: that says nothing about the task.
+    """
+    if _waits_for_docker(task):
+        return True
     run = tasks.begin(backend, task)
     if run.state == tasks.FAILED:
         task_record.stop(backend, task, run.reason, run.code)
@@ -178,6 +188,16 @@ def come_up(backend, task) -> bool:
     if run.state == tasks.UP:
         task_record.run(task)
     return True
+
+
+def _waits_for_docker(task) -> bool:
+    run = tasks.runs.get(task.task_arn)
+    if run is None:
+        return _docker.looks > 0
+    if run.state != tasks.LOST:
+        return False
+    # That Docker answered before means nothing. Where it goes again and again, it gets longer each time.
+    return _docker.looks > 0 or _docker.well < run.lost_at + run.losses - 1
 
 
 def _come_up(backend, service) -> bool:
@@ -252,7 +272,9 @@ def _stop_unhealthy(backend, service) -> bool:
     for task in stopped:
         scheduler._deployment(service, task.started_by).unhealthy_tasks += 1
     service.steady = False
-    scheduler._count_failures(backend, service, Counter(task.started_by for task in stopped if not task.was_healthy))
+    if not _docker.looks:  # what went with Docker says nothing about a revision
+        failed = Counter(task.started_by for task in stopped if not task.was_healthy)
+        scheduler._count_failures(backend, service, failed)
     return True
 
 

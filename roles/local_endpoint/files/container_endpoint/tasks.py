@@ -10,6 +10,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from embedded_endpoint.gaps import task_record
@@ -18,11 +19,13 @@ from embedded_endpoint.probe import HOST
 from container_endpoint import engine, health, logs, registry, secrets
 
 LOG = logging.getLogger("container_endpoint")
-STARTING, UP, FAILED = "starting", "up", "failed"
+STARTING, UP, FAILED, LOST = "starting", "up", "failed", "lost"
 STOP_SECONDS = 30  # stopTimeout's default on EC2
 #: How a container ended that somebody removed: `docker rm --force` sends SIGKILL.
 REMOVED = (137, "The container was removed from Docker, and not by ECS")
 AGAIN = 5.0  # seconds until a container that could not be ended is tried again
+MOST_LOSSES = 5  # of one task: an engine that goes each time that this one is started, and is back, can't start it
+PULL_SILENCE = 120.0  # seconds in which a pull must get on; the agent gives it a minute, a person may have to type
 
 
 class Run:
@@ -35,6 +38,21 @@ class Run:
         self.reason = self.code = ""
         self.at_fault: str | None = None  # the container that failed
         self.addresses: list[tuple[str, int]] = []  # keys in health.addresses
+        self.losses = 0  # how often Docker went while the task started
+        self.lost_at = 0.0
+
+    def lose(self, error: Exception) -> None:
+        """Docker went away meanwhile: what there is of it is removed when Docker is back, and it is started anew."""
+        self.losses, self.lost_at = self.losses + 1, time.monotonic()
+        self.reason = str(error)
+        self.forget_addresses()
+        self.state = LOST
+
+    def forget_addresses(self) -> None:
+        """Nobody is asked or sent there any more."""
+        for key in self.addresses:
+            health.addresses.pop(key, None)
+        self.addresses = []
 
 
 runs: dict[str, Run] = {}  # by task ARN
@@ -42,19 +60,22 @@ _ending: set[str] = set()  # container ids
 
 
 def begin(backend, task: task_record.TaskRecord) -> Run:
-    """Start a task's containers in the background; the same Run on every call."""
-    if task.task_arn not in runs:
+    """Start a task's containers in the background; the same Run on every call, and another one once it is lost."""
+    before = runs.get(task.task_arn)
+    if before is None or before.state == LOST:
         runs[task.task_arn] = Run()
+        runs[task.task_arn].losses = before.losses if before else 0
         threading.Thread(target=_start, args=(backend, task, runs[task.task_arn]), daemon=True).start()
     return runs[task.task_arn]
 
 
 def _start(backend, task, run: Run) -> None:
-    import docker.errors
-
     client = engine.find(None).client
     name = ""
     try:
+        if run.losses:  # also a container of which Docker could not tell any more that it is made
+            for container_id in engine.find(None).end_all(task.task_arn):
+                logs.finish(container_id)
         for container in task.containers:
             name = container.name
             specification = _specification(backend, task, container)
@@ -69,18 +90,40 @@ def _start(backend, task, run: Run) -> None:
             logs.follow(backend, task, container, made)
         run.state = UP
         return
-    except Unpullable as error:
-        run.code, run.reason = "TaskFailedToStart", f"CannotPullContainerError: {error}"
-    except secrets.Unresolved as error:
-        run.code, run.reason = "TaskFailedToStart", f"ResourceInitializationError: {error}"
-    except docker.errors.APIError as error:
-        run.code, run.reason = "TaskFailedToStart", f"CannotStartContainerError: {error.explanation or error}"
-    except engine.silence() as error:
-        run.code, run.reason = "TaskFailedToStart", f"CannotStartContainerError: {error}"
     except Exception as error:  # a thread's exception reaches nobody else
-        LOG.exception("task %s", task.task_arn)
-        run.code, run.reason = "TaskFailedToStart", f"CannotStartContainerError: {error}"
+        gone = _loss(error)
+        if gone is not None and run.losses < MOST_LOSSES:
+            LOG.warning("task %s waits, Docker went while it started: %s", task.task_arn, gone)
+            run.lose(gone)
+            return
+        run.code, run.reason = "TaskFailedToStart", _why(task, error)
     run.at_fault, run.state = name, FAILED
+
+
+def _loss(error: Exception) -> Exception | None:
+    """How Docker went away, where it did: an engine that is being ended also refuses, and leaves pulls unfinished."""
+    if engine.is_lost(error):
+        return error
+    try:
+        engine.find(None).ours()
+    except Exception as gone:
+        return gone
+    return None
+
+
+def _why(task, error: Exception) -> str:
+    """The reason of a task that could not be started, in ECS's words."""
+    import docker.errors
+
+    if isinstance(error, Unpullable):
+        return f"CannotPullContainerError: {error}"
+    if isinstance(error, secrets.Unresolved):
+        return f"ResourceInitializationError: {error}"
+    if isinstance(error, docker.errors.APIError):
+        return f"CannotStartContainerError: {error.explanation or error}"
+    if not isinstance(error, engine.silence()):
+        LOG.error("task %s", task.task_arn, exc_info=error)
+    return f"CannotStartContainerError: {error}"
 
 
 class Unpullable(Exception):
@@ -91,15 +134,11 @@ def _pull(client, image: str) -> None:
     """Get an image anew, as the agent does by default; from the machine itself where no registry has it."""
     import docker.errors
 
+    ours = registry.is_ours(image)
     try:
-        repository, _, rest = image.rpartition("/")
-        name, _, tag = rest.partition(":")
-        if "@" in image:
-            client.images.pull(image)
-        else:
-            client.images.pull(f"{repository}/{name}" if repository else name, tag=tag or "latest")
-    except docker.errors.APIError as error:
-        if not registry.is_ours(image):
+        engine.listen(lambda hear: _ask_for(client, image, ours, hear), PULL_SILENCE)
+    except (docker.errors.DockerException, engine.Silent) as error:
+        if not ours:
             try:
                 client.images.get(image)
                 return
@@ -107,8 +146,25 @@ def _pull(client, image: str) -> None:
                 pass
         raise Unpullable(
             f"pull image manifest has been retried 1 time(s): failed to resolve ref {image}: "
-            f"{error.explanation or error}"
+            f"{getattr(error, 'explanation', None) or error}"
         ) from None
+
+
+def _ask_for(client, image: str, ours: bool, hear: Callable[[], None]) -> None:
+    import docker.errors
+
+    repository, _, rest = image.rpartition("/")
+    name, _, tag = rest.partition(":")
+    if "@" in image:
+        place = {"repository": image}
+    else:
+        place = {"repository": f"{repository}/{name}" if repository else name, "tag": tag or "latest"}
+    # Without it, docker-py asks the user's credential helpers first. This registry wants no password.
+    anyone = {"auth_config": {}} if ours else {}
+    for said in client.api.pull(**place, stream=True, decode=True, **anyone):
+        hear()
+        if said.get("error"):
+            raise docker.errors.APIError(said["error"], explanation=said["error"])
 
 
 def _image(task, container) -> str:
@@ -201,6 +257,8 @@ def ended(
     for each in containers:
         if each["State"] in ("exited", "dead") and each["Id"] not in _ending:
             arn, name = each["Labels"][engine.TASK], each["Labels"][engine.CONTAINER]
+            if arn in runs and (runs[arn].state == LOST or runs[arn].ids.get(name) != each["Id"]):
+                continue  # of a start that Docker's absence spoilt
             with contextlib.suppress(docker.errors.NotFound):  # removed just now: the next look misses it
                 found.setdefault(arn, {})[name] = engine.find(None).exit_of(each["Id"])
                 if arn in runs:
@@ -230,9 +288,8 @@ def end_unwanted(containers: list[dict[str, Any]], records: dict[str, task_recor
         run = runs.get(arn)
         if run is None or run.state == STARTING:
             continue
-        for key in run.addresses:
-            health.addresses.pop(key, None)
-        run.addresses, run.ids = [], {}
+        run.forget_addresses()
+        run.ids = {}
 
 
 def _end(each: dict[str, Any], task) -> None:

@@ -15,6 +15,7 @@ class Trouble:
         self.what = what
         self.text = ""  # what is wrong now, empty if nothing is
         self.looks = 0  # in a row
+        self.well = 0.0  # when the last look began that went well, where it matters
 
     def met(self, error: object, trace: bool = False) -> None:
         """It went wrong; with the traceback of what is being handled, where the text alone says too little."""

@@ -10,9 +10,11 @@ to lead to this machine (DNS rebinding) has that name in `Host`. No AWS client s
 
 import ipaddress
 import json
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+LOG = logging.getLogger("embedded_endpoint")
 FROM_NO_PAGE = ("", "none", "same-origin")  # an address that somebody typed, and moto's own pages that read
 
 
@@ -21,11 +23,15 @@ class NoBrowsers:
 
     def __init__(self, application: Callable[..., Iterable[bytes]]):
         self.application = application
+        self.logged: set[str] = set()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         why = refusal(environ)
         if not why:
             return self.application(environ, start_response)
+        if why not in self.logged:  # once: a page can ask as often as it likes, and nothing of what it says is told
+            self.logged.add(why)
+            LOG.warning("a request was refused with HTTP 403, and more like it will be without a line here: %s", why)
         message = f"The local endpoint is for AWS clients on this machine: {why}."
         # The fields that SDKs read an error from, in JSON as in other protocols the status tells enough.
         body = json.dumps({"__type": "AccessDeniedException", "message": message}).encode()
@@ -39,6 +45,8 @@ def refusal(environ: dict[str, Any]) -> str:
         return "it answers no web page (the request has an Origin header)"
     if environ.get("HTTP_SEC_FETCH_SITE", "").lower() not in FROM_NO_PAGE:
         return "it answers no web page (the request's Sec-Fetch-Site header says that one asked)"
+    if not environ.get("HTTP_HOST"):
+        return "take http://127.0.0.1 with its port (the request's Host header is missing, as HTTP/1.0 allows)"
     if not is_here(environ.get("HTTP_HOST", "")):
         return "take http://127.0.0.1 with its port (the request's Host header has another name)"
     return ""
@@ -52,7 +60,7 @@ def is_here(host: str) -> bool:
     name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
     name = name if name and port.isdigit() else host
     name = name.lower()
-    if name == "localhost" or name.endswith(".localhost"):
+    if f".{name.removesuffix('.')}".endswith(".localhost"):  # with a dot at the end as well: a name in full
         return True
     if name.startswith("[") and name.endswith("]"):
         name = name[1:-1]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Iterable, Mapping
 
@@ -93,30 +94,39 @@ def predecessors(listeners: Mapping[int, Mapping[str, Any]], heir: int) -> list[
 
 
 def inherited(listeners: Mapping[int, Mapping[str, Any]], heir: int) -> list[Mapping[str, Any]]:
-    """Return the default actions of a listener that takes the place of another: the same, if it can have them."""
-    ports = predecessors(listeners, heir)
-    actions = listeners[ports[0]]["DefaultActions"] if ports else []
-    return actions if portable(actions) else [NO_SERVICE]
+    """Return the default actions of a listener that takes the place of others: the first that it can have."""
+    theirs = [listeners[port]["DefaultActions"] for port in predecessors(listeners, heir)]
+    return next((actions for actions in theirs if portable(actions) and not is_free(actions)), [NO_SERVICE])
 
 
-def foreseen(listeners: Mapping[int, Mapping[str, Any]], port: int) -> dict[int, Mapping[str, Any]]:
+def takes_over(heir: Mapping[str, Any], actions: list[Mapping[str, Any]]) -> bool:
+    """Tell whether a listener that stands gets these (`inherited`) for its default action: it has none of a service."""
+    return redirects(heir) or (is_free(heir["DefaultActions"]) and not is_free(actions))
+
+
+def foreseen(
+    listeners: Mapping[int, Mapping[str, Any]], port: int, ours: Iterable[int], http_port: int | None = None
+) -> dict[int, Mapping[str, Any]]:
     """Return {port: listener} as the module `load_balancer` leaves them where services hang on `port`.
 
-    For check mode, in which it has changed nothing: the listener on `port` has the ARN, and so the rules, of the one
-    whose place it takes.
+    For check mode, in which it has changed nothing. It changes those on the ports `ours` and those that it is to keep:
+    `port`, and with HTTPS `http_port`, which redirects there. Where that is not told, all but `port` are taken for it.
+
+    The one on `port` has one more key, `Inherits`: {ARN of a listener whose rules it takes over: whether that stays}. One
+    that is not made yet has no ARN.
     """
-    left = dict(listeners)
-    if port in listeners and not redirects(listeners[port]):
-        return left
-    ports, actions = predecessors(listeners, port), inherited(listeners, port)
+    before = {p: x for p, x in listeners.items() if p in {*ours, port, http_port}}
+    ports, actions, heir = predecessors(before, port), inherited(before, port), listeners.get(port)
+    stay = {p for p in before if port == 443 and http_port in (None, p)}
+    left = {p: x for p, x in listeners.items() if p == port or p in stay or p not in before}
+    for p in stay & set(ports):
+        left[p] = {**left[p], "DefaultActions": [REDIRECT]}
+    if heir and takes_over(heir, actions):
+        left[port] = {**heir, "DefaultActions": actions}
+    elif ports and not heir:
+        left[port] = {**listeners[ports[0]], "ListenerArn": None, "Port": port, "DefaultActions": actions}
     if ports:
-        left[port] = {**left[ports[0]], "Port": port, "DefaultActions": actions}
-        if port == 443:  # the other one stays, and redirects
-            left[ports[0]] = {**left[ports[0]], "DefaultActions": [REDIRECT]}
-        else:
-            del left[ports[0]]
-    elif port in left:
-        left[port] = {**left[port], "DefaultActions": actions}
+        left[port] = {**left[port], "Inherits": {listeners[p]["ListenerArn"]: p in stay for p in ports}}
     return left
 
 
@@ -242,6 +252,32 @@ def held_conditions(paths: Iterable[str], hosts: Iterable[str]) -> dict[str, lis
     while len(kept["paths"]) + len(kept["hosts"]) >= MAX_CONDITION_VALUES:
         max(kept.values(), key=len).pop()
     return kept
+
+
+def same_rule(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two rules (DescribeRules) select the same requests and do the same with them."""
+    return _meaning(one) == _meaning(other)
+
+
+def _meaning(rule: Mapping[str, Any]) -> tuple[list[str], str, str]:
+    """Return a rule's conditions, actions and transforms in one form: see `copied_rule` for the two of a condition."""
+    conditions = []
+    for condition in rule["Conditions"]:
+        newer = next((v for k, v in condition.items() if k.endswith("Config") and v), None)
+        parts = newer or {"Values": condition.get("Values") or []}
+        parts = {k: sorted(map(json.dumps, v)) if isinstance(v, list) else v for k, v in parts.items() if v}
+        conditions.append(json.dumps([condition["Field"], parts], sort_keys=True))
+    actions = [{k: v for k, v in action.items() if v and k != "Order"} for action in rule["Actions"]]
+    told = forwards_to(rule["Actions"]) or json.dumps(actions, sort_keys=True)
+    return sorted(conditions), told, json.dumps(rule.get("Transforms") or [], sort_keys=True)
+
+
+def rule_text(port: int, rule: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Return whose a rule is, on which port, and for what, to be read by people."""
+    seen = conditions_from_aws(rule["Conditions"])
+    service = tags.get("handson:service")
+    whose = f"that of the service {service!r}" if service else "one of somebody else's"
+    return f"on port {port} {whose} ({', '.join(seen['paths'] + seen['hosts']) or 'without a path or host'})"
 
 
 def copied_rule(rule: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:

@@ -439,11 +439,20 @@ class Service(Resource):
         try:
             return call()
         except is_boto3_error_message(NOT_ASSOCIATED):
-            asked = ", ".join(repr(each["capacity_provider"]) for each in self.params["capacity_provider_strategy"])
+            names_asked = [each["capacity_provider"] for each in self.params["capacity_provider_strategy"]]
+            asked = ", ".join(map(repr, names_asked))
+            way = (
+                "The one of its own instances is made by: ansible-playbook playbooks/cluster.yml. Run that and then this "
+                "again, or change the name."
+            )
+            if {"FARGATE", "FARGATE_SPOT"} & set(names_asked):
+                way = (
+                    "Change service_capacity_provider: for Fargate leave it empty and set task_definition_launch_type to "
+                    "FARGATE. No playbook associates AWS's own providers with a cluster."
+                )
             raise ResourceError(
                 f"The service {self.name!r} asks for the capacity provider {asked} (service_capacity_provider), and the "
-                f"cluster {self.params['cluster']!r} has none of that name. The one of its own instances is made by: "
-                "ansible-playbook playbooks/cluster.yml. Run that and then this again, or change the name."
+                f"cluster {self.params['cluster']!r} has none of that name. {way}"
             ) from None
 
     # --- parts of the request -------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ description:
   - A default action that forwards to somebody else's target group, or a priority that is taken, is refused. So is a
     target group in another VPC than the load balancer, which is left of an earlier network.
   - Taking the place away deletes every rule that forwards to the target group.
-  - In check mode a listener that M(handson.ecs.load_balancer) has yet to make, or to free of a redirect, has what it will
-    take over from the one of before.
+  - In check mode, and with O(load_balancer_owner), the listeners are those that M(handson.ecs.load_balancer) will leave.
+    One that it has yet to make, or to free of a redirect, has what it will take over from the one of before.
   - A new rule can be made in two steps around the start of its service, so that it takes no requests before somebody
     can answer them. See O(phase).
 author: The handson.ecs contributors (@handson-ecs)
@@ -37,6 +37,11 @@ options:
     description: Port of the listener.
     type: int
     default: 80
+  http_port:
+    description:
+      - Port of the load balancer's HTTP listener, which redirects to O(port) where that is 443. For check mode alone.
+      - Without it, a listener of before is taken to stay and redirect, which is so unless its port has changed, too.
+    type: int
   target_group:
     description: Name of the target group to forward to.
     type: str
@@ -168,7 +173,7 @@ class ListenerRule(Resource):
         try:
             listeners = self._find_listeners()
             if self.module.check_mode and not absent:
-                listeners = convert.foreseen(listeners, port)
+                listeners = self._foreseen(listeners)
             if port not in listeners and not absent:
                 raise Missing(
                     f"The load balancer {self.params['load_balancer']!r} has no listener on port {port}. "
@@ -331,6 +336,15 @@ class ListenerRule(Resource):
         listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
         return {x["Port"]: x for x in listeners}
 
+    def _foreseen(self, listeners):
+        """Return {port: listener} as `load_balancer`, which has changed nothing in check mode, will leave them."""
+        owner, port = self.params["load_balancer_owner"], self.params["port"]
+        if not owner or set(listeners) == {port} and not convert.redirects(listeners[port]):
+            return listeners
+        tags = convert.tags_of(self.client("elbv2"), [x["ListenerArn"] for x in listeners.values()])
+        ours = {p for p, x in listeners.items() if owner.items() <= tags.get(x["ListenerArn"], {}).items()}
+        return convert.foreseen(listeners, port, ours, self.params["http_port"])
+
     def _refuse_another_vpc(self, group):
         """Raise ResourceError where AWS would: "target groups are in a different VPC than load balancer"."""
         theirs = group.get("VpcId")
@@ -348,11 +362,17 @@ class ListenerRule(Resource):
         Raises ResourceError where somebody else's rule has our priority.
         """
         elbv2, priority = self.client("elbv2"), self.params["priority"]
-        rules = convert.rules_of(elbv2, self._listener["ListenerArn"])
-        balancer, wanted = self._listener["LoadBalancerArn"], self.params["load_balancer_owner"]
+        arn, balancer = self._listener["ListenerArn"], self._listener["LoadBalancerArn"]
+        wanted = self.params["load_balancer_owner"]
+        rules = convert.rules_of(elbv2, arn) if arn else []
+        for other, stays in self._listener.get("Inherits", {}).items():  # in check mode
+            taken = {r["Priority"] for r in rules}
+            theirs = [r for r in convert.rules_of(elbv2, other) if convert.portable(r["Actions"]) and r["Priority"] not in taken]
+            rules += [{**r, "OnlyOurs": stays} for r in theirs]
         tags = convert.tags_of(elbv2, [*([balancer] if wanted else []), *(r["RuleArn"] for r in rules)])
-        # Without those that other services have taken away since.
+        # Without those that other services have taken away since, and those that `load_balancer` does not copy.
         rules = [{**r, "Tags": tags[r["RuleArn"]]} for r in rules if r["RuleArn"] in tags]
+        rules = [r for r in rules if not r.get("OnlyOurs") or wanted.items() <= r["Tags"].items()]
         if self.params["state"] == "present":
             name = self.params["load_balancer"]
             names.refuse_foreign_parent("load balancer", name, tags.get(balancer, {}), wanted)
@@ -407,6 +427,7 @@ def main():
         load_balancer={"type": "str", "required": True},
         load_balancer_owner={"type": "dict", "default": {}},
         port={"type": "int", "default": 80},
+        http_port={"type": "int"},
         target_group={"type": "str", "required": True},
         priority={"type": "str", "default": "default"},
         phase={"type": "str", "choices": ["whole", "hold", "open"], "default": "whole"},

@@ -16,6 +16,8 @@ description:
     over the default action and the rules of the one of before, as far as they forward or give a fixed response, and only
     then that one redirects or is deleted. So what services answer is answered all the time, and where the new listener
     can't be made, nothing has changed. Their own places are then what M(handson.ecs.listener_rule) moves.
+  - Of a listener that stays, the rules that do not carry O(owner) are not taken over. A rule whose priority another rule
+    has on the new listener is refused before anything is changed, in check mode, too.
 author: The handson.ecs contributors (@handson-ecs)
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -91,12 +93,18 @@ load_balancer:
   sample: {name: petclinic-rest-alb, dns_name: petclinic-rest-alb-123.ap-southeast-1.elb.amazonaws.com}
 """
 
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as convert
 from ansible_collections.handson.ecs.plugins.module_utils import names
 from ansible_collections.handson.ecs.plugins.module_utils.compare import dict_to_tags
-from ansible_collections.handson.ecs.plugins.module_utils.resource import Resource, argument_spec, ignore_missing
+from ansible_collections.handson.ecs.plugins.module_utils.resource import (
+    Resource,
+    ResourceError,
+    argument_spec,
+    ignore_missing,
+)
 
 ATTRIBUTES = ("idle_timeout", "deletion_protection", "drop_invalid_header_fields")
 
@@ -142,11 +150,14 @@ class LoadBalancer(Resource):
 
     def desired(self, current):
         rows = self.resolve(lambda: names.subnets(self.client("ec2"), self.params["network"]))
+        listeners = {str(port): listener for port, listener in sorted(self._wanted_listeners.items())}
+        if current and current["listeners"] != listeners:
+            self._copies({int(port): self._listeners[int(port)] for port in current["listeners"]})  # may refuse
         return {
             **self.given("name", "scheme", "ip_address_type", *ATTRIBUTES),
             "subnets": sorted(r["id"] for r in rows) if isinstance(rows, list) else rows,
             "security_groups": sorted(self.params["security_groups"]),
-            "listeners": {str(port): listener for port, listener in sorted(self._wanted_listeners.items())},
+            "listeners": listeners,
         }
 
     def create(self, desired):
@@ -190,6 +201,11 @@ class LoadBalancer(Resource):
         p = self.params
         return convert.wanted_listeners(p["listener_port"], p["certificate_arn"], p["ssl_policy"])
 
+    @property
+    def _heir(self):
+        """The port of the listener that services are to hang on."""
+        return next(port for port, listener in self._wanted_listeners.items() if not listener.get("redirect"))
+
     def _group_names(self, ids):
         if not ids or self.params["state"] == "absent":
             return ids
@@ -214,8 +230,7 @@ class LoadBalancer(Resource):
         before that is redirected or deleted. And all are made before one is changed: making one with a certificate that
         isn't validated fails.
         """
-        elbv2, wanted = self.client("elbv2"), self._wanted_listeners
-        heir = next(port for port, listener in wanted.items() if not listener.get("redirect"))
+        elbv2, wanted, heir = self.client("elbv2"), self._wanted_listeners, self._heir
         before = {port: self._listeners[port] for port in ours}
         inherited = convert.inherited(before, heir)
         ports = sorted(wanted, key=lambda port: port != heir)  # nothing is led to a port before that answers
@@ -229,31 +244,76 @@ class LoadBalancer(Resource):
                     **convert.tags_parameter(desired.get("tags")),
                 )
                 arns[port] = made["Listeners"][0]["ListenerArn"]
-        self._copy_rules([arns[port] for port in convert.predecessors(before, heir)], arns[heir])
+        self._copy_rules(before, arns[heir])
         for port in ports:
-            there = self._listeners.get(port)
-            if there is None or convert.listener_from_aws(there) == wanted[port]:
-                continue
-            parameters = convert.listener_to_aws(port, wanted[port])
-            if wanted[port].get("redirect"):
-                parameters["DefaultActions"] = [convert.REDIRECT]
-            elif convert.redirects(there):
+            there, parameters = self._listeners.get(port), {}
+            if there and convert.listener_from_aws(there) != wanted[port]:
+                parameters = convert.listener_to_aws(port, wanted[port])
+                if wanted[port].get("redirect"):
+                    parameters["DefaultActions"] = [convert.REDIRECT]
+            if there and port == heir and convert.takes_over(there, inherited):
                 parameters["DefaultActions"] = inherited
-            elbv2.modify_listener(ListenerArn=there["ListenerArn"], **parameters)
+            if parameters:
+                elbv2.modify_listener(ListenerArn=there["ListenerArn"], **parameters)
         for port in set(before) - set(wanted):
             ignore_missing(lambda port=port: elbv2.delete_listener(ListenerArn=arns[port]), "ListenerNotFound")
 
-    def _copy_rules(self, listeners, heir):
-        """Put the rules of `listeners` on the one that takes their place. Their services move one by one, and later."""
-        elbv2 = self.client("elbv2")
-        rules = [r for arn in listeners for r in convert.rules_of(elbv2, arn) if convert.portable(r["Actions"])]
-        taken = {r["Priority"] for r in convert.rules_of(elbv2, heir)} if rules else set()
-        rules = [r for r in rules if r["Priority"] not in taken]  # those that a run that was cut short has copied
-        tags = convert.tags_of(elbv2, [r["RuleArn"] for r in rules])
-        for rule in rules:
-            if rule["RuleArn"] in tags:
-                copy = convert.copied_rule(rule, tags[rule["RuleArn"]])
-                ignore_missing(lambda copy=copy: elbv2.create_rule(ListenerArn=heir, **copy), "PriorityInUse")
+    def _copy_rules(self, before, heir):
+        """Put the rules of `before` on the listener that takes their place. Their services move one by one, and later."""
+        elbv2, missed = self.client("elbv2"), False
+        for copy in self._copies(before, heir):
+            try:
+                made = ignore_missing(lambda copy=copy: elbv2.create_rule(ListenerArn=heir, **copy), "PriorityInUse")
+            except is_boto3_error_code("TooManyRules"):
+                raise ResourceError(
+                    f"The load balancer {self.name!r} has as many rules as AWS allows it (TooManyRules), and while its "
+                    f"services move to port {self._heir}, their rules stand on both listeners. All that was answered before "
+                    "still is. Ask for a higher quota, `Rules per Application Load Balancer` of Elastic Load Balancing in "
+                    f"Service Quotas, and run again. Or let services move now, since port {self._heir} listens already: "
+                    "each that moves frees a rule (ansible-playbook playbooks/service.yml). Then run this again."
+                ) from None
+            missed = missed or made is None
+        if missed:
+            self._copies(before, heir)  # ours, of a first try whose answer was lost; anybody else's is told
+
+    def _copies(self, before, heir=None):
+        """Return the rules that are yet to be put on the listener that takes the place of `before`, for CreateRule.
+
+        That is all of a listener that is deleted, and of one that stays those of the cluster. `heir` is its ARN, unless
+        it stood before. Raises ResourceError where another rule has the priority of one of them: that would be gone with
+        its listener.
+        """
+        elbv2, port = self.client("elbv2"), self._heir
+        found = [
+            (other, rule)
+            for other in convert.predecessors(before, port)
+            for rule in convert.rules_of(elbv2, before[other]["ListenerArn"])
+            if convert.portable(rule["Actions"])
+        ]
+        heir = heir or self._listeners.get(port, {}).get("ListenerArn")
+        taken = {r["Priority"]: (port, r) for r in convert.rules_of(elbv2, heir)} if found and heir else {}
+        named = [rule["RuleArn"] for _port, rule in found]
+        named += [taken[r["Priority"]][1]["RuleArn"] for _port, r in found if r["Priority"] in taken]
+        tags, ours, copies = convert.tags_of(elbv2, dict.fromkeys(named)), self.params["owner"].items(), []
+        for other, rule in found:
+            has, stays = tags.get(rule["RuleArn"]), other in self._wanted_listeners
+            if has is None or (stays and not ours <= has.items()):
+                continue  # gone meanwhile, or not ours, and stays
+            at, there = taken.setdefault(rule["Priority"], (other, rule))
+            if there is rule:
+                copies.append(convert.copied_rule(rule, has))
+                continue
+            theirs = tags.get(there["RuleArn"], {})
+            moving = stays and ours <= theirs.items() and has.get("handson:service") == theirs.get("handson:service")
+            # The same is what a run that was cut short has copied; that of the same service is what has moved meanwhile.
+            if not moving and not convert.same_rule(rule, there):
+                raise ResourceError(
+                    f"The rules of the load balancer {self.name!r} are to move to port {port}, and two have the priority "
+                    f"{rule['Priority']}: {convert.rule_text(other, rule, has)}, and {convert.rule_text(at, there, theirs)}. "
+                    "No listener was changed. Give a service another target_group_rule_priority and move it "
+                    "(ansible-playbook playbooks/service.yml), or take one of them away. Then run this again."
+                )
+        return copies
 
 
 def main():

@@ -172,11 +172,14 @@ parameters:
   returned: always
   type: dict
 listeners:
-  description: Those that stand, with the types of their default actions. Null as above.
+  description:
+    - Those that stand, with the types of their default actions. Null as above.
+    - Those of a port that O(listeners) does not name, and that do not redirect, have their C(tags), too. Of the others C(tags)
+      is null.
   returned: always
   type: list
   elements: dict
-  sample: [{load_balancer: petclinic-rest-alb, port: 80, default_actions: [forward]}]
+  sample: [{load_balancer: petclinic-rest-alb, port: 80, default_actions: [forward], tags: null}]
 taken_ports:
   description: Those of O(listener_ports) that something else holds. Null where nobody was asked or could tell.
   returned: always
@@ -256,6 +259,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.handson.ecs.plugins.module_utils.build_runs import refusal
 from ansible_collections.handson.ecs.plugins.module_utils.compare import chunks
 from ansible_collections.handson.ecs.plugins.module_utils.endpoints import is_aws
+from ansible_collections.handson.ecs.plugins.module_utils.load_balancers import tags_of
 from ansible_collections.handson.ecs.plugins.module_utils.resource import ignore_missing
 
 CREDENTIALS = {
@@ -365,9 +369,8 @@ class Questions:
         if options["parameters"]:
             answer["parameters"] = self.ask("ssm:GetParameter", lambda: self.parameters(options["parameters"]))
         if options["listeners"]:
-            answer["listeners"] = self.ask(
-                "elasticloadbalancing:DescribeListeners", lambda: self.listeners(options["listeners"])
-            )
+            found = self.ask("elasticloadbalancing:DescribeListeners", lambda: self.listeners(options["listeners"]))
+            answer["listeners"] = found and self.tagged(found, options["listeners"])
         if options["listener_ports"] and answer["endpoint"] and not self.lost:
             answer["taken_ports"] = self.taken_ports(answer["endpoint"], options["listener_ports"])
         if options["clusters"]:
@@ -445,10 +448,22 @@ class Questions:
                         "load_balancer": name,
                         "port": listener["Port"],
                         "default_actions": [action["Type"] for action in listener.get("DefaultActions") or []],
+                        "arn": listener["ListenerArn"],
                     }
                     for listener in ports
                 ]
         return found
+
+    def tagged(self, found, wanted):
+        """Return the listeners with tags for their ARNs, of those alone of which somebody must know whose they are."""
+        asked = {(w["load_balancer"], w["port"]) for w in wanted}
+        arns = [
+            x["arn"] for x in found if (x["load_balancer"], x["port"]) not in asked and "redirect" not in x["default_actions"]
+        ]
+        tags = {}
+        if arns:
+            tags = self.ask("elasticloadbalancing:DescribeTags", lambda: tags_of(self.client("elbv2"), arns)) or {}
+        return [{k: v for k, v in x.items() if k != "arn"} | {"tags": tags.get(x["arn"])} for x in found]
 
     def taken_ports(self, endpoint, ports):
         # No API call: only the local endpoint with containers tells, and others that are not AWS have no such page.

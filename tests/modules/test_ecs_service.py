@@ -328,6 +328,10 @@ def test_a_capacity_provider_that_the_cluster_lacks_names_the_way_out(aws, accou
     with pytest.raises(Failed, match="the capacity provider 'p' .*service_capacity_provider.*playbooks/cluster.yml"):
         run("ecs_service", **{**OPTIONS, **asked})
     assert aws("ecs").list_services(cluster=CLUSTER)["serviceArns"] == []
+    spot = {**asked, "capacity_provider_strategy": [{"capacity_provider": "FARGATE_SPOT", "weight": 1}]}
+    with pytest.raises(Failed, match="has none of that name. Change service_capacity_provider") as told:
+        run("ecs_service", **{**OPTIONS, **spot})
+    assert "playbooks/cluster.yml" not in str(told.value)
     run("ecs_service", **{**OPTIONS, "desired_count": 0})
     with pytest.raises(Failed, match=f"the cluster '{CLUSTER}' has none of that name"):
         run("ecs_service", **{**OPTIONS, **asked})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
+from ansible_collections.handson.ecs.plugins.module_utils import load_balancers as lb
 from modules.aws_calls import error, operations, recorded
 from modules.harness import Failed, contract, run
 
@@ -273,3 +274,177 @@ def test_a_lost_reply_of_a_deleted_listener_is_no_failure(aws, read):
     with recorded(DeleteListener=lost):
         assert run("load_balancer", **OPTIONS)["changed"]
     assert list(read()["listeners"]) == [80]
+
+
+# --- beside listeners and rules of somebody else's, and in the middle of things
+
+
+def listen(aws, read, port, *actions, tags=()):
+    there = {"LoadBalancerArn": read()["LoadBalancerArn"], "Protocol": "HTTP", "Port": port}
+    more = {"Tags": [{"Key": k, "Value": v} for k, v in tags]} if tags else {}
+    return aws("elbv2").create_listener(**there, DefaultActions=list(actions), **more)["Listeners"][0]["ListenerArn"]
+
+
+def hang(aws, read, port, priority, path, to, owner=None):
+    aws("elbv2").create_rule(
+        ListenerArn=read()["listeners"][port]["ListenerArn"],
+        Priority=priority,
+        Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": [path]}}],
+        Actions=[{"Type": "forward", "TargetGroupArn": to}],
+        **({"Tags": [{"Key": k, "Value": v} for k, v in owner.items()]} if owner else {}),
+    )
+
+
+def test_a_rule_that_has_no_room_on_the_new_listener_is_told_before_anything_is_changed(aws, read, place):
+    secure = {**OPTIONS, "certificate_arn": certificate(aws)}
+    run("load_balancer", **secure), place("front", 443), place("vets", 443)
+    hang(aws, read, 80, 7, "/old", place.arns["front"])
+    before = answers(aws, read)
+    said = "priority 7: on port 443 that of the service 'vets-service' .*, and on port 80 one of somebody else's .*target_group_rule_p"
+    for check in (True, False):
+        with recorded() as calls, pytest.raises(Failed, match=said):
+            run("load_balancer", check=check, **OPTIONS)
+        assert written(calls) == [] and answers(aws, read) == before
+    # What it names helps: the service moves first, to a free number.
+    owned = {"load_balancer": OPTIONS["name"], "load_balancer_owner": OPTIONS["owner"], "owner": RULE_SERVICE}
+    run("listener_rule", **owned, target_group="vets", port=80, priority="8", paths=["/api/vets*"])
+    run("load_balancer", **OPTIONS)
+    assert answers(aws, read) == {80: (place.arns["front"], {"7": place.arns["front"], "8": place.arns["vets"]})}
+
+
+def test_a_priority_that_somebody_takes_meanwhile_is_told_and_the_listener_of_before_stays(aws, read, place):
+    secure = {**OPTIONS, "certificate_arn": certificate(aws)}
+    run("load_balancer", **secure), place("front", 443), place("vets", 443)
+
+    def taken(real, parameters):
+        if parameters["Priority"] == 7 and parameters.get("Tags"):
+            hang(aws, read, 80, 7, "/theirs", place.arns["front"])
+        return real()
+
+    with recorded(CreateRule=taken) as calls, pytest.raises(Failed, match="two have the priority 7"):
+        run("load_balancer", **OPTIONS)
+    assert "DeleteListener" not in operations(calls) and 443 in read()["listeners"]
+
+
+def test_somebody_elses_rules_stay_where_they_are_unless_their_listener_goes(aws, read, place):
+    front, vets = place.arns["front"], place.arns["vets"]
+    made = aws("elbv2").create_target_group(Name="theirs", Protocol="HTTP", Port=80, VpcId=read()["VpcId"])
+    theirs = made["TargetGroups"][0]["TargetGroupArn"]
+    hang(aws, read, 80, 3, "/theirs", theirs)
+    secure = {**OPTIONS, "certificate_arn": certificate(aws)}
+    run("load_balancer", **secure)
+    assert answers(aws, read) == {80: ("redirect", {"3": theirs, "7": vets}), 443: (front, {"7": vets})}
+    place("front", 443), place("vets", 443)
+    hang(aws, read, 443, 4, "/theirs-too", theirs)
+    run("load_balancer", **OPTIONS)
+    assert answers(aws, read)[80] == (front, {"3": theirs, "4": theirs, "7": vets})
+
+
+def test_too_many_rules_for_both_listeners_names_the_ways_out_and_one_of_them_helps(aws, read, place):
+    front, vets = place.arns["front"], place.arns["vets"]
+    hang(aws, read, 80, 9, "/others", front, SERVICE)
+    before, secure = answers(aws, read), {**OPTIONS, "certificate_arn": certificate(aws)}
+
+    def full(real, parameters):
+        if sum(len(rules) for _default, rules in answers(aws, read).values()) >= 3:
+            raise error("TooManyRules", "The maximum number of rules has been reached", "CreateRule")
+        return real()
+
+    with recorded(CreateRule=full), pytest.raises(Failed, match="TooManyRules.*Service Quotas.*playbooks/service.yml"):
+        run("load_balancer", **secure)
+    assert answers(aws, read)[80] == before[80] and answers(aws, read)[443] == (front, {"7": vets})
+    run("load_balancer", **secure)  # the quota was raised
+    assert answers(aws, read)[443] == (front, {"7": vets, "9": front})
+
+
+def test_a_run_that_was_cut_between_two_rules_copies_the_other(aws, read, place):
+    vets = place.arns["vets"]
+    hang(aws, read, 80, 9, "/others", vets, {**OPTIONS["owner"], "handson:service": "third"})
+    secure, made = {**OPTIONS, "certificate_arn": certificate(aws)}, []
+
+    def cut(real, parameters):
+        if made:
+            raise error("InternalFailure", "cut", "CreateRule")
+        made.append(True)
+        return real()
+
+    with recorded(CreateRule=cut), pytest.raises(Failed, match="cut"):
+        run("load_balancer", **secure)
+    with recorded() as calls:
+        run("load_balancer", **secure)
+    assert written(calls) == ["CreateRule", "ModifyListener"]
+    assert answers(aws, read)[443][1] == {"7": vets, "9": vets}
+
+
+def test_a_new_listener_that_stands_free_takes_over_what_the_one_of_before_answers(aws, read, place):
+    listen(aws, read, 8080, lb.NO_SERVICE, tags=OPTIONS["owner"].items())
+    foreseen = place("front", 8080, check=True)
+    run("load_balancer", **{**OPTIONS, "listener_port": 8080})
+    assert answers(aws, read) == {8080: (place.arns["front"], {"7": place.arns["vets"]})}
+    assert not foreseen["changed"]
+    settles(place, 8080)
+
+
+STEPS = [(name, phase) for name in ("front", "vets") for phase in ("hold", "open")]
+
+
+def check_says_what_happens(place, port, options, **more):
+    """Hold check mode of both services and the load balancer against what then is."""
+    foreseen = [place(name, port, phase=phase, check=True, **more) for name, phase in STEPS]
+    run("load_balancer", **options)
+    done = [place(name, port, phase=phase, **more) for name, phase in STEPS]
+    assert [(x["changed"], x["diff"]) for x in foreseen] == [(x["changed"], x["diff"]) for x in done]
+    settles(place, port)
+
+
+def test_check_leaves_somebody_elses_listener_alone(aws, read, place):
+    theirs = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503", "MessageBody": "Back at noon."}}
+    listen(aws, read, 443, theirs)
+    hang(aws, read, 443, 7, "/theirs", place.arns["front"])
+    foreseen = place("vets", 8080, check=True)
+    assert not foreseen["changed"]
+    check_says = place("front", 8080, phase="hold", check=True)
+    run("load_balancer", **{**OPTIONS, "listener_port": 8080})
+    assert answers(aws, read)[443][0] == "fixed-response"
+    done = place("front", 8080, phase="hold")
+    assert (check_says["changed"], check_says["diff"]) == (done["changed"], done["diff"])
+
+
+@pytest.mark.parametrize(
+    ("on", "operation"),
+    [(True, "CreateRule"), (True, "ModifyListener"), (False, "CreateRule"), (False, "ModifyListener"), (False, "DeleteListener")],
+)
+def test_check_after_a_run_that_was_cut_short_says_what_happens(aws, read, place, on, operation):
+    secure = {**OPTIONS, "certificate_arn": certificate(aws)}
+    if not on:
+        run("load_balancer", **secure), place("front", 443), place("vets", 443)
+    hang(aws, read, 80 if on else 443, 3, "/theirs", place.arns["front"])
+    wanted, port = (secure, 443) if on else (OPTIONS, 80)
+
+    def cut(real, parameters):
+        raise error("InternalFailure", "cut", operation)
+
+    with recorded(**{operation: cut}), pytest.raises(Failed, match="cut"):
+        run("load_balancer", **wanted)
+    foreseen = [place("vets", port, phase=phase, check=True) for phase in ("hold", "open")]
+    run("load_balancer", **wanted)
+    done = [place("vets", port, phase=phase) for phase in ("hold", "open")]
+    assert [(x["changed"], x["diff"]) for x in foreseen] == [(x["changed"], x["diff"]) for x in done]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_check_while_the_certificate_comes_together_with_another_port(aws, read, place, told):
+    both = {**OPTIONS, "certificate_arn": certificate(aws), "listener_port": 8080}
+    if told:
+        check_says_what_happens(place, 443, both, http_port=8080)
+        assert sorted(read()["listeners"]) == [443, 8080]
+    else:  # then it says that the services leave port 80, which is deleted before they can
+        assert place("vets", 443, phase="open", check=True)["changed"]
+
+
+def test_check_makes_no_further_call_where_nothing_moves(read, place):
+    with recorded() as check:
+        place("vets", 80, phase="hold", check=True)
+    with recorded() as apply:
+        place("vets", 80, phase="hold")
+    assert operations(check) == operations(apply)

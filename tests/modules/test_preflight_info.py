@@ -53,7 +53,8 @@ def test_what_a_service_would_have_to_wait_for(aws, alb):
     redirect = {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}}
     nothing = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
     for port, action in ((80, redirect), (8080, nothing)):
-        aws("elbv2").create_listener(LoadBalancerArn=alb["LoadBalancerArn"], Protocol="HTTP", Port=port, DefaultActions=[action])
+        there = {"LoadBalancerArn": alb["LoadBalancerArn"], "Protocol": "HTTP", "Port": port}
+        aws("elbv2").create_listener(**there, DefaultActions=[action], Tags=[{"Key": "team", "Value": "vets"}])
     for name in ("bare", "demo"):
         aws("ecs").create_cluster(clusterName=name)
     providers = {"capacityProviders": ["FARGATE_SPOT", "FARGATE"], "defaultCapacityProviderStrategy": []}
@@ -61,8 +62,14 @@ def test_what_a_service_would_have_to_wait_for(aws, alb):
     asked = {"clusters": ["demo", "bare", "none"], "listeners": [{"load_balancer": "petclinic-rest-alb", "port": 80}]}
     with recorded() as calls:
         seen = run("preflight_info", **asked)
-    assert operations(calls) == ["GetCallerIdentity", "DescribeLoadBalancers", "DescribeListeners", "DescribeClusters"]
+    looked = ["GetCallerIdentity", "DescribeLoadBalancers", "DescribeListeners", "DescribeTags", "DescribeClusters"]
+    assert operations(calls) == looked
     assert {x["port"]: x["default_actions"] for x in seen["listeners"]} == {80: ["redirect"], 8080: ["fixed-response"]}
+    # Whose the listener is that nobody asks for; of the usual ones nobody must know.
+    assert {x["port"]: x["tags"] for x in seen["listeners"]} == {80: None, 8080: {"team": "vets"}}
+    with recorded() as calls:
+        run("preflight_info", listeners=[{"load_balancer": "petclinic-rest-alb", "port": 8080}])
+    assert "DescribeTags" not in operations(calls)
     assert seen["capacity_providers"] == {"bare": [], "demo": ["FARGATE", "FARGATE_SPOT"]}
 
     def attaching(real, _parameters):

@@ -93,6 +93,29 @@ def test_rules_of_the_tasks_of_before_go_after_the_roll_out():
     assert "service_wait" in purge["when"] and "extra_rules" in purge["when"]
 
 
+def test_ports_of_before_are_closed_after_the_listeners_have_moved():
+    """Closed first, 443 answered nobody any more while 80 still led there."""
+    stages = yaml.safe_load((ROLES.parent / "playbooks/tasks/cluster.yml").read_text(encoding="utf-8"))
+    (first,) = [t for t in stages if t["ansible.builtin.import_role"]["name"] == "handson.ecs.security_groups"]
+    assert first["vars"] == {"__security_groups_before_listeners": True}
+    assert {"ansible.builtin.import_tasks": "balancer_present.yml"}.items() <= tasks("security_groups", "present.yml")[0].items()
+    (keep,) = tasks("security_groups", "balancer_present.yml")
+    keep_group, seen = keep["handson.ecs.security_group"], keep["register"]
+    *_, moved, close = tasks("load_balancer", "present.yml")
+    assert "handson.ecs.load_balancer" in moved
+    assert close["ansible.builtin.import_role"] == {"name": "handson.ecs.security_groups", "tasks_from": "balancer_present"}
+
+    def templated(text, **given):
+        return Templar(DataLoader(), variables=given).template(trust_as_template(text))
+
+    assert templated(keep_group["purge_rules"], **first["vars"]) is False
+    assert templated(keep_group["purge_rules"], **close["vars"]) is True
+    assert templated(keep_group["purge_rules"]) is True, "playbooks/network.yml has no second task"
+    for result, closes in (({}, False), ({"extra_rules": []}, False), ({"extra_rules": ["tcp 443 from 0.0.0.0/0"]}, True)):
+        assert templated("{{ " + close["when"] + " }}", **{seen: result}) is closes
+    assert templated("{{ " + close["when"] + " }}") is False, "playbooks/load_balancer.yml alone"
+
+
 @pytest.mark.parametrize(
     ("given", "host"),
     [

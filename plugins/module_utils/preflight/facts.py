@@ -76,12 +76,16 @@ def standing(hosts: list[Host], facts: Mapping[str, Any]) -> list[str]:
     That is the cluster itself, the capacity provider that the service asks for, and the listener that it hangs on, if
     that is the only one of its load balancer that does not redirect: otherwise a certificate or port has been changed,
     and the cluster is about to move what hangs on the other one, or was cut off in that. A listener that somebody else
-    put there costs nothing but the time to wait.
+    put there, on a port that nobody asks for and without the cluster's tags, does not count.
     """
+    wanted = {listener_of(h) for h in hosts if h.kind == "service"}
+    owners = {h.text("load_balancer_name"): h.text("cluster_name") for h in hosts if h.kind == "service"}
     open_ports: dict[str, set[int]] = {}
     for listener in facts.get("listeners") or []:
-        if "redirect" not in (listener.get("default_actions") or []):
-            open_ports.setdefault(listener["load_balancer"], set()).add(listener["port"])
+        name, port, tags = listener["load_balancer"], listener["port"], listener.get("tags")
+        ours = (name, port) in wanted or tags is None or tags.get("handson:cluster") == owners.get(name)
+        if ours and "redirect" not in (listener.get("default_actions") or []):
+            open_ports.setdefault(name, set()).add(port)
     listening = {(name, port) for name, ports in open_ports.items() if len(ports) == 1 for port in ports}
     active, attached = facts.get("clusters") or [], facts.get("capacity_providers") or {}
     return [

@@ -164,6 +164,7 @@ REDIRECTING = listener(80, lb.REDIRECT)
         ([HTTP, TO_A], 8080, [443, 80], [forward("a")]),
         ([REDIRECTING, listener(443, LOGIN, forward("a"))], 80, [443], [lb.NO_SERVICE]),
         ([listener(80, lb.NO_SERVICE)], 443, [80], [lb.NO_SERVICE]),
+        ([HTTP, listener(443, lb.NO_SERVICE)], 8080, [443, 80], [forward("a")]),
     ],
 )
 def test_whose_place_a_listener_takes_and_what_it_takes_over(there, heir, ports, actions):
@@ -172,21 +173,74 @@ def test_whose_place_a_listener_takes_and_what_it_takes_over(there, heir, ports,
     assert lb.inherited(listeners, heir) == actions
 
 
+def heir(port, *actions, new=False, **inherits):
+    """A listener that takes the place of others; `inherits` are those by port, and whether they stay."""
+    made = {**listener(port, *actions), "Inherits": {f"arn:{p[1:]}": stays for p, stays in inherits.items()}}
+    return {**made, "ListenerArn": None} if new else made
+
+
+FREE, LOGGED_IN = listener(443, lb.NO_SERVICE), listener(443, LOGIN, forward("b"))
+
+
 @pytest.mark.parametrize(
-    ("there", "port", "left"),
+    ("there", "port", "others", "http_port", "left"),
     [
-        ([], 80, []),
-        ([HTTP], 80, [HTTP]),
-        ([HTTP, TO_A], 443, [HTTP, TO_A]),
-        ([HTTP], 443, [REDIRECTING, {**TO_A, "ListenerArn": "arn:80"}]),
-        ([HTTP], 8080, [{**HTTP, "Port": 8080}]),
-        ([REDIRECTING, TO_A], 80, [{**TO_A, "Port": 80}]),
-        ([REDIRECTING], 80, [listener(80, lb.NO_SERVICE)]),
-        ([REDIRECTING], 443, [REDIRECTING]),
+        ([], 80, [], None, []),
+        ([HTTP], 80, [], None, [HTTP]),
+        ([HTTP], 443, [], None, [REDIRECTING, heir(443, forward("a"), new=True, p80=True)]),
+        ([HTTP], 8080, [], None, [heir(8080, forward("a"), new=True, p80=False)]),
+        ([REDIRECTING, TO_A], 443, [], None, [REDIRECTING, TO_A]),
+        ([REDIRECTING, TO_A], 80, [], None, [heir(80, forward("a"), p443=False)]),
+        ([REDIRECTING], 80, [], None, [listener(80, lb.NO_SERVICE)]),
+        ([REDIRECTING], 443, [], None, [REDIRECTING]),
+        # Somebody else's stay as they are, and give nothing.
+        ([HTTP, LOGGED_IN], 8080, [443], None, [LOGGED_IN, heir(8080, forward("a"), new=True, p80=False)]),
+        ([LOGGED_IN], 8080, [443], None, [LOGGED_IN]),
+        # A run that was killed after it had made the one that services are to hang on.
+        ([HTTP, TO_A], 443, [], None, [REDIRECTING, heir(443, forward("a"), p80=True)]),
+        ([HTTP, FREE], 443, [], None, [REDIRECTING, heir(443, forward("a"), p80=True)]),
+        ([HTTP, LOGGED_IN], 443, [], None, [REDIRECTING, heir(443, LOGIN, forward("b"), p80=True)]),
+        ([HTTP, TO_A], 80, [], None, [heir(80, forward("a"), p443=False)]),
+        ([HTTP, listener(8080, forward("a"))], 8080, [], None, [heir(8080, forward("a"), p80=False)]),
+        # The HTTP listener's port is changed together with the certificate, and under it.
+        ([HTTP], 443, [], 8080, [heir(443, forward("a"), new=True, p80=False)]),
+        ([REDIRECTING, TO_A], 443, [], 8080, [TO_A]),
+        ([REDIRECTING, TO_A], 443, [], 80, [REDIRECTING, TO_A]),
+        # One that nobody tagged is the load balancer's where it is to keep it.
+        ([HTTP], 443, [80], 80, [REDIRECTING, heir(443, forward("a"), new=True, p80=True)]),
     ],
 )
-def test_what_check_mode_foresees_of_the_listeners(there, port, left):
-    assert lb.foreseen({x["Port"]: x for x in there}, port) == {x["Port"]: x for x in left}
+def test_what_check_mode_foresees_of_the_listeners(there, port, others, http_port, left):
+    ours = [x["Port"] for x in there if x["Port"] not in others]
+    assert lb.foreseen({x["Port"]: x for x in there}, port, ours, http_port) == {x["Port"]: x for x in left}
+
+
+def path_rule(*paths, to="a", **more):
+    conditions = [{"Field": "path-pattern", "PathPatternConfig": {"Values": list(paths)}}]
+    return {"Conditions": conditions, "Actions": [{"Type": "forward", "TargetGroupArn": to}], **more}
+
+
+OLD_FORM = {"Field": "path-pattern", "Values": ["/b", "/a"]}
+HEADER = {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "n", "Values": ["v"]}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (path_rule("/a", "/b"), path_rule("/b", "/a"), True),
+        (path_rule("/a", "/b"), path_rule(Conditions=[OLD_FORM], Actions=[forward("a")]), True),
+        (path_rule("/a"), path_rule("/a", "/b"), False),
+        (path_rule("/a"), path_rule("/a", to="b"), False),
+        (path_rule(Conditions=[HEADER, OLD_FORM]), path_rule(Conditions=[OLD_FORM, HEADER]), True),
+        (path_rule(Conditions=[HEADER, OLD_FORM]), path_rule(Conditions=[OLD_FORM]), False),
+        (path_rule("/a", Actions=[lb.NO_SERVICE]), path_rule("/a", Actions=[{**lb.NO_SERVICE, "Order": 1}]), True),
+        (path_rule("/a", Actions=[forward("a", "b")]), path_rule("/a", Actions=[forward("a", "c")]), False),
+        (path_rule("/a", Transforms=[{"Type": "url-rewrite"}]), path_rule("/a"), False),
+    ],
+)
+def test_same_rule(one, other, same):
+    assert lb.same_rule(one, other) is same
+    assert lb.same_rule(other, one) is same
 
 
 class Tags:

@@ -30,7 +30,8 @@ def causes(text: str) -> list[str]:
     """For each action that failed its scenario, its name and the last failure that its playbook told."""
     found, start = [], 0
     text = plain(text)
-    for failed in re.finditer(r"^ERROR +(\w+) ➜ (\w+): Executed: Failed", text, re.MULTILINE):
+    # `scenario ➜ action: …` at a terminal and where colours are forced, `[scenario > action] …` elsewhere.
+    for failed in re.finditer(r"^ERROR +\[?(\w+) (?:➜|>) (\w+)(?:\]|:) Executed: Failed", text, re.MULTILINE):
         found.append("\n".join([f"molecule {failed[1]}, {failed[2]}", *last_failure(text[start : failed.start()])]))
         start = failed.end()
     return found

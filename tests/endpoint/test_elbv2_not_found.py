@@ -20,7 +20,8 @@ def test_what_is_gone_is_not_found(aws):
         )["Rules"][0]["RuleArn"]
         for priority in (1, 2)
     ]
-    everything = [balancer, listener, group, *rules]
+    default = next(r["RuleArn"] for r in aws.elbv2.describe_rules(ListenerArn=listener)["Rules"] if r["IsDefault"])
+    everything = [balancer, listener, group, *rules, default]
     described = aws.elbv2.describe_tags(ResourceArns=everything)["TagDescriptions"]
     assert [d["ResourceArn"] for d in described] == everything
 

@@ -36,6 +36,21 @@ def test_a_failure_is_told_with_its_task():
     ]
 
 
+def test_a_failure_is_told_where_molecule_draws_no_frame():
+    text = """\
+TASK [Fail where it differs] ******
+fatal: [api]: FAILED! =>
+    msg: a thing
+
+PLAY RECAP ******
+CRITICAL Ansible return code was 2
+ERROR    [many_services > verify] Executed: Failed
+"""
+    assert molecule_log.causes(text) == [
+        "molecule many_services, verify\n    TASK [Fail where it differs]\n    fatal: [api]: FAILED! =>\n        msg: a thing"
+    ]
+
+
 def test_of_a_run_within_the_run_only_what_became_of_it_is_told():
     noise = "".join(f"  │         ok: [{n}]\n" for n in range(40))
     inner = "  │     cmd:\n  │     - ansible-playbook\n  │     rc: 0\n  │     stdout: |-\n" + noise + "  │         changed: [cluster]\n" + noise

@@ -64,7 +64,7 @@ def test_files_of_runs_that_were_killed_are_deleted(shown, act, monkeypatch, tmp
     monkeypatch.setattr(live.tempfile, "tempdir", str(tmp_path))
     gone = subprocess.Popen(["true"])
     gone.wait()
-    dead, alive, other = (tmp_path / f"handson-progress-{x}" for x in (f"{gone.pid}-a", f"{os.getpid()}-b", "x-c"))
+    dead, alive, other = (tmp_path / f"handson-progress-{x}" for x in (f"{gone.pid}-aaaaaaaa", f"{os.getpid()}-bbbbbbbb", "x-cccccccc"))
     for file in (dead, alive, other):
         file.touch()
     act(lambda arguments: {"changed": False})

@@ -29,12 +29,18 @@ ERRORS = {
 def _expect(backend: ELBv2Backend, arn: str) -> None:
     """Raise the error of its kind where there is no such load balancer, target group, listener or rule."""
     kind = arn.split(":")[-1].split("/")[0]
-    if kind not in ERRORS:
+    if kind not in ERRORS or (kind == "listener-rule" and _is_default(backend, arn)):
         return
     try:
         backend._get_resource_by_arn(arn)
     except ELBClientError:
         raise ERRORS[kind]() from None
+
+
+def _is_default(backend: ELBv2Backend, arn: str) -> bool:
+    """Tell whether an ARN is that of a listener's default rule, which moto's own look-up leaves out."""
+    listeners = (listener for balancer in backend.load_balancers.values() for listener in balancer.listeners.values())
+    return any(rule.arn == arn for listener in listeners for rule in listener._default_rule.values())
 
 
 @replace(ELBv2Backend)

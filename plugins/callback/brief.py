@@ -8,6 +8,8 @@ from __future__ import annotations
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
+from ansible_collections.handson.ecs.plugins.plugin_utils.line_by_line import show_line_by_line
+
 DOCUMENTATION = r"""
 name: brief
 type: stdout
@@ -16,6 +18,7 @@ version_added: 0.1.0
 description:
   - Says what P(ansible.builtin.default#callback) says, except which file was included for which host.
   - Every role of this collection includes one file, so that would be a third of what a run prints.
+  - Writes line by line, also where the output is a pipe.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
@@ -28,6 +31,10 @@ class CallbackModule(Default):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "handson.ecs.brief"
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        show_line_by_line()
 
     def v2_playbook_on_include(self, included_file):
         """Say nothing."""

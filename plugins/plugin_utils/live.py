@@ -15,8 +15,11 @@ from ansible.utils.display import Display
 
 from ansible_collections.handson.ecs.plugins.module_utils import temporary
 from ansible_collections.handson.ecs.plugins.plugin_utils.in_worker import InWorkerAction
+from ansible_collections.handson.ecs.plugins.plugin_utils.line_by_line import show_line_by_line
 
 display = Display()
+# The parent of all workers, which does the printing, loads this file before it starts one.
+show_line_by_line()
 
 PREFIX = "handson-progress-"  # followed by the number of the process that reads it
 

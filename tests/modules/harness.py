@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Callable
 
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 #: One of those that moto begins with. To ask for all 1,285 of them takes it half a second.
@@ -32,6 +33,8 @@ def run(module: str, check: bool = False, **options: Any) -> dict[str, Any]:
     """Run handson.ecs.<module> with these options. Returns its result; raises Failed where it failed."""
     code = importlib.import_module(f"ansible_collections.handson.ecs.plugins.modules.{module}")
     out = io.StringIO()
+    # The process's own collection: what an earlier test was warned of is not this one's.
+    warnings._global_warnings.clear()
     arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
     with patch_module_args(arguments), contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         code.main()
